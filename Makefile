@@ -1,0 +1,31 @@
+# pg_steward: PGXS build.  `make && make install` against the server that
+# PG_CONFIG names.  ./dev does the same with a private server of its own.
+
+EXTENSION = pg_steward
+EXTVERSION = $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" pg_steward.control)
+
+# Lowest first: build order, order of the SQL, and permitted direction of
+# includes (test/check_rooms holds the sources to it).
+ROOMS = common ledger audit access registry lineage risk report
+
+MODULE_big = pg_steward
+OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/*.c) $(foreach r,$(ROOMS),$(wildcard src/$(r)/*.c))))
+
+SQL_SOURCES = src/prologue.sql $(foreach r,$(ROOMS),$(wildcard src/$(r)/$(r).sql)) $(wildcard src/epilogue.sql)
+DATA_built = sql/pg_steward--$(EXTVERSION).sql
+DATA = $(wildcard sql/pg_steward--*--*.sql)
+
+PG_CPPFLAGS = -I$(srcdir)/src -MMD -MP
+PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter -Wno-missing-field-initializers -Wno-sign-compare -fvisibility=hidden $(COPT)
+EXTRA_CLEAN = $(OBJS:.o=.d) $(DATA_built) results tmp_check tmp_check_iso regression.diffs regression.out
+
+PG_CONFIG ?= pg_config
+PGXS := $(shell $(PG_CONFIG) --pgxs)
+include $(PGXS)
+
+-include $(OBJS:.o=.d)
+
+$(DATA_built): $(SQL_SOURCES) pg_steward.control Makefile
+	@printf '%s\n' '\echo Use "CREATE EXTENSION pg_steward" to load this file. \quit' > $@.tmp
+	@cat $(SQL_SOURCES) >> $@.tmp
+	@mv $@.tmp $@

@@ -1,0 +1,160 @@
+/*-------------------------------------------------------------------------
+ *
+ * catalog.c
+ *	  Finds the extension's own schema, tables and functions.
+ *
+ * OIDs are looked up once a backend and forgotten when a schema changes or
+ * relations are invalidated wholesale, so that CREATE EXTENSION and DROP
+ * EXTENSION are noticed without a look-up a statement.
+ *
+ * Copyright (c) 2026, the pg_steward authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "access/xact.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_proc.h"
+#include "commands/dbcommands.h"
+#include "common/common.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/inval.h"
+#include "utils/lsyscache.h"
+#include "utils/syscache.h"
+
+typedef struct OwnTable
+{
+	const char *table;
+	const char *index;			/* the one by which C code searches */
+	Oid			table_oid;
+	Oid			index_oid;
+} OwnTable;
+
+static OwnTable own_tables[STEWARD_TABLE_COUNT] = {
+	[TABLE_PROTECTED_RELATION] = {"protected_relation", "protected_relation_pkey"},
+	[TABLE_ROW_POLICY] = {"row_policy", "row_policy_pkey"},
+	[TABLE_ROW_POLICY_ROLE] = {"row_policy_role", "row_policy_role_pkey"},
+	[TABLE_PURPOSE] = {"purpose", "purpose_pkey"},
+	[TABLE_PURPOSE_GRANT] = {"purpose_grant", "purpose_grant_pkey"},
+	[TABLE_ROLE_ATTRIBUTE] = {"role_attribute", "role_attribute_pkey"},
+	[TABLE_DDL_ALLOWANCE] = {"ddl_allowance", "ddl_allowance_relation_idx"},
+};
+
+static Oid	own_namespace = InvalidOid;
+static bool looked_up = false;
+
+static void
+forget(Datum arg, int cacheid, uint32 hashvalue)
+{
+	looked_up = false;
+}
+
+static void
+forget_relations(Datum arg, Oid relid)
+{
+	if (!OidIsValid(relid))
+		looked_up = false;
+	else if (looked_up && OidIsValid(own_namespace))
+	{
+		for (int i = 0; i < STEWARD_TABLE_COUNT; i++)
+			if (own_tables[i].table_oid == relid || own_tables[i].index_oid == relid)
+				looked_up = false;
+	}
+}
+
+/*
+ * Looks everything up once.  The extension counts as created when its last
+ * table is there: within CREATE EXTENSION nothing is governed yet.
+ */
+static void
+look_up(void)
+{
+	bool		complete = true;
+	Oid			nsp;
+
+	nsp = get_namespace_oid(STEWARD_SCHEMA, true);
+	for (int i = 0; i < STEWARD_TABLE_COUNT; i++)
+	{
+		OwnTable   *t = &own_tables[i];
+
+		t->table_oid = OidIsValid(nsp) ? get_relname_relid(t->table, nsp) : InvalidOid;
+		t->index_oid = OidIsValid(nsp) ? get_relname_relid(t->index, nsp) : InvalidOid;
+		if (!OidIsValid(t->table_oid) || !OidIsValid(t->index_oid))
+			complete = false;
+	}
+	own_namespace = complete ? nsp : InvalidOid;
+
+	/*
+	 * While the script runs, look again every time: its own commands send the
+	 * invalidations only at their end.
+	 */
+	looked_up = complete || !OidIsValid(nsp);
+}
+
+/* Is the extension created in this database (and its script finished)? */
+bool
+steward_is_created(void)
+{
+	if (unlikely(!looked_up))
+	{
+		if (!IsTransactionState() || !OidIsValid(MyDatabaseId))
+			return false;
+		look_up();
+	}
+	return OidIsValid(own_namespace);
+}
+
+/* OID of the schema, InvalidOid where the extension is not created. */
+Oid
+steward_namespace(void)
+{
+	return steward_is_created() ? own_namespace : InvalidOid;
+}
+
+/* OID of one of the extension's tables; raises where it is not created. */
+Oid
+steward_table(StewardTable table)
+{
+	if (!steward_is_created())
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("extension \"pg_steward\" is not created in database \"%s\"",
+						get_database_name(MyDatabaseId)),
+				 errhint("A superuser creates it with CREATE EXTENSION pg_steward.")));
+	return own_tables[table].table_oid;
+}
+
+/* OID of the index by which C code searches the table. */
+Oid
+steward_index(StewardTable table)
+{
+	(void) steward_table(table);
+	return own_tables[table].index_oid;
+}
+
+/* OID of the function steward.name(argtypes), which must exist. */
+Oid
+steward_function(const char *name, int nargs, const Oid *argtypes)
+{
+	oidvector  *types = buildoidvector(argtypes, nargs);
+	Oid			oid;
+
+	oid = GetSysCacheOid3(PROCNAMEARGSNSP, Anum_pg_proc_oid,
+						  CStringGetDatum(name), PointerGetDatum(types),
+						  ObjectIdGetDatum(steward_namespace()));
+	if (!OidIsValid(oid))
+		elog(ERROR, "function steward.%s with %d arguments not found", name, nargs);
+	return oid;
+}
+
+/* Registers the invalidations.  Called once, while libraries are preloaded. */
+void
+catalog_init(void)
+{
+	CacheRegisterSyscacheCallback(NAMESPACEOID, forget, (Datum) 0);
+	CacheRegisterRelcacheCallback(forget_relations, (Datum) 0);
+}

@@ -1,0 +1,36 @@
+/*-------------------------------------------------------------------------
+ *
+ * pg_steward.c
+ *	  Opens the rooms of the house, lowest first.
+ *
+ * Copyright (c) 2026, the pg_steward authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "common/common.h"
+#include "hooks.h"
+#include "miscadmin.h"
+
+STEWARD_MODULE_MAGIC;
+
+PGDLLEXPORT void _PG_init(void);
+
+/*
+ * Loaded at server start, the library opens its rooms.  Loaded later (by
+ * LOAD, or by calling a function), it does nothing: its functions then raise
+ * an error that tells what to do.
+ */
+void
+_PG_init(void)
+{
+	if (!process_shared_preload_libraries_in_progress)
+		return;
+
+	settings_init();
+	catalog_init();
+
+	MarkGUCPrefixReserved("steward");
+	hooks_install();
+}
