@@ -11,7 +11,9 @@ ROOMS = common ledger audit access registry lineage risk report
 MODULE_big = pg_steward
 OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/*.c) $(foreach r,$(ROOMS),$(wildcard src/$(r)/*.c))))
 
-SQL_SOURCES = src/prologue.sql $(foreach r,$(ROOMS),$(wildcard src/$(r)/$(r).sql)) $(wildcard src/epilogue.sql)
+# A room's SQL: <room>.sql first, then its other files by name.
+room_sql = $(wildcard src/$(1)/$(1).sql) $(filter-out src/$(1)/$(1).sql,$(sort $(wildcard src/$(1)/*.sql)))
+SQL_SOURCES = src/prologue.sql $(foreach r,$(ROOMS),$(call room_sql,$(r)))
 DATA_built = sql/pg_steward--$(EXTVERSION).sql
 DATA = $(wildcard sql/pg_steward--*--*.sql)
 

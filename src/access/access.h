@@ -1,0 +1,56 @@
+/*-------------------------------------------------------------------------
+ *
+ * access.h
+ *	  Public face of the room "access": who may see which rows.
+ *
+ * The dispatcher (hooks.c) calls the functions of the first part; rooms
+ * above ask the questions of the second.
+ *
+ * Copyright (c) 2026, the pg_steward authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef STEWARD_ACCESS_H
+#define STEWARD_ACCESS_H
+
+#include "common/common.h"
+#include "executor/execdesc.h"
+#include "nodes/params.h"
+#include "nodes/plannodes.h"
+#include "tcop/utility.h"
+
+/*
+ * What access found out about a statement before it was planned; handed back
+ * to access_finish_plan().
+ */
+typedef struct AccessPlan AccessPlan;
+
+extern void access_init(void);
+extern Size access_shmem_size(void);
+extern void access_shmem_init(void);
+
+/* enforce.c: before and after a query is planned, before it is run */
+extern AccessPlan *access_prepare_query(Query *query, ParamListInfo params);
+extern void access_finish_plan(AccessPlan *access, PlannedStmt *plan);
+extern void access_executor_start(QueryDesc *queryDesc, int eflags);
+extern bool access_allows_fast_check(List *rangetable, List *perminfos);
+
+/* guard.c: utility statements */
+typedef struct GuardState GuardState;
+
+extern GuardState *access_before_utility(PlannedStmt *pstmt, const char *query_string,
+										 ProcessUtilityContext context);
+extern void access_after_utility(GuardState *state);
+
+/* copy.c: COPY of a governed relation; true where it has been carried out */
+extern bool access_copy(PlannedStmt *pstmt, const char *query_string,
+						ProcessUtilityContext context, QueryCompletion *qc);
+
+/* subject.c: who is acting, and for which purpose */
+extern Oid	access_subject(void);
+extern const char *access_purpose(void);
+
+/* governance.c */
+extern bool access_is_governed(Oid relid);
+
+#endif							/* STEWARD_ACCESS_H */

@@ -1,0 +1,174 @@
+/*-------------------------------------------------------------------------
+ *
+ * access_internal.h
+ *	  What the files of the room "access" share among themselves.
+ *
+ * governance.c   reads the policy tables into Governance, caches, invalidates
+ * subject.c      the acting role, its purpose, its attributes, its grants
+ * predicate.c    builds predicates from Governance for one subject
+ * enforce.c      puts the predicates into queries (planner), checks at start
+ * policy.c       creates and drops carried policies, checks expressions
+ * explain.c      tells in words what predicate.c decides
+ * observe.c      counts what mode "observe" would have denied
+ * guard.c        closes the owner's roads (utility statements)
+ * copy.c         COPY FROM and TO of governed relations
+ * trust.c        trusted views and functions, the label provider
+ *
+ * Copyright (c) 2026, the pg_steward authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef STEWARD_ACCESS_INTERNAL_H
+#define STEWARD_ACCESS_INTERNAL_H
+
+#include "access/access.h"
+#include "access/attmap.h"
+#include "utils/timestamp.h"
+
+/* Bounds; exceeded, program_limit_exceeded is raised. */
+#define MAX_POLICIES_PER_RELATION	1000
+#define MAX_EXPRESSION_LENGTH		65536	/* bytes */
+#define MAX_LIST_LENGTH				1000	/* roles or purposes of a policy */
+
+/* Commands a policy speaks of, as bits. */
+#define COMMAND_SELECT		(1 << 0)
+#define COMMAND_INSERT		(1 << 1)
+#define COMMAND_UPDATE		(1 << 2)
+#define COMMAND_DELETE		(1 << 3)
+#define COMMAND_ALL			(COMMAND_SELECT | COMMAND_INSERT | COMMAND_UPDATE | COMMAND_DELETE)
+
+typedef struct RowPolicy
+{
+	char	   *name;
+	bool		deny;
+	int			commands;		/* COMMAND_* bits */
+	int			nroles;
+	Oid		   *roles;			/* InvalidOid stands for public */
+	ArrayType  *purposes;		/* text[]; NULL: whatever the purpose */
+	TimestampTz valid_from;		/* DT_NOBEGIN: since ever */
+	TimestampTz valid_until;	/* DT_NOEND: for ever */
+	Oid			created_by;
+
+	/* As the native policy holds them; Vars are of varno 1. */
+	Expr	   *qual;
+	Expr	   *check;			/* NULL: the qual holds for new rows too */
+
+	/*
+	 * The same, ready for a query: session functions are sub-selects that
+	 * run once an execution, sub-selects are rewritten and read with the
+	 * creator's rights.
+	 */
+	Expr	   *plan_qual;
+	Expr	   *plan_check;
+	List	   *relations;		/* OIDs that sub-selects read */
+} RowPolicy;
+
+/* The policies of one protected relation. */
+typedef struct PolicySet
+{
+	Oid			relid;			/* the protected relation */
+	bool		observe;		/* count, do not filter */
+	List	   *policies;		/* of RowPolicy, ordered by name */
+	AttrMap    *attrmap;		/* protected relation -> relation asked about; NULL: the same */
+	Oid			rowtype;		/* row type of the relation asked about, with attrmap */
+} PolicySet;
+
+/*
+ * All that governs a relation: its own protection and that of the relations
+ * it is a partition or an inheritance child of.  Every set must allow a row.
+ * Valid until the next look-up of any relation; copy what you keep.
+ */
+typedef struct Governance
+{
+	Oid			relid;
+	List	   *sets;			/* of PolicySet; NIL: not governed */
+} Governance;
+
+/* governance.c */
+extern void governance_init(void);
+extern const Governance *governance_of(Oid relid);
+extern bool governance_any(void);
+extern void governance_changed(Oid relid);
+extern int	command_from_name(const char *name);
+extern const char *command_name(int command);
+
+/* Ways in which a plan made for one subject becomes useless; cheap, local. */
+extern void plans_forget(void);
+
+/* subject.c */
+extern void subject_init(void);
+extern Oid	subject_session(void);
+extern void subject_push(Oid roleid);
+extern void subject_pop(void);
+extern Datum *subject_attribute(Oid roleid, const char *key, bool *found);
+extern bool purpose_is_granted(Oid roleid, const char *purpose, TimestampTz at);
+extern List *purposes_granted(Oid roleid, TimestampTz at);
+extern const char *purpose_setting(void);
+extern const char *purpose_effective(Oid roleid);
+extern TimestampTz wall_clock(void);
+
+/* predicate.c */
+
+/* Why a policy does or does not apply to a subject; see policy_verdict(). */
+typedef enum PolicyVerdict
+{
+	POLICY_APPLIES,
+	POLICY_OTHER_COMMAND,
+	POLICY_OTHER_ROLE,
+	POLICY_OTHER_PURPOSE,		/* the purpose is none of the policy's */
+	POLICY_PURPOSE_NOT_GRANTED,
+	POLICY_NOT_YET_VALID,
+	POLICY_EXPIRED
+} PolicyVerdict;
+
+extern bool policy_concerns(const RowPolicy *policy, int command, Oid subject, Oid session);
+extern PolicyVerdict policy_verdict(const RowPolicy *policy, int command, Oid subject, Oid session,
+									const char *purpose, TimestampTz at);
+extern bool gate_is_open(ArrayType *purposes, TimestampTz valid_from, TimestampTz valid_until,
+						 const char *effective_purpose, TimestampTz at);
+
+/* What a predicate is for. */
+typedef enum PredicateUse
+{
+	PREDICATE_ROWS,				/* existing rows: the using expressions */
+	PREDICATE_NEW_ROWS			/* new rows: the check expressions */
+} PredicateUse;
+
+typedef struct PredicateResult
+{
+	Expr	   *expr;			/* NULL: every row */
+	bool		no_policy;		/* no allowing policy concerns subject and command */
+	bool		needs_start_check;	/* whether one applies depends on the execution */
+	List	   *relations;		/* OIDs that sub-selects read */
+} PredicateResult;
+
+extern void predicate_build(const PolicySet *set, int command, PredicateUse use,
+							Oid subject, Oid session, PredicateResult *result);
+extern bool policy_set_admits(const PolicySet *set, int command, Oid subject, Oid session);
+extern void refuse_no_policy(const PolicySet *set, int command, Oid subject) pg_attribute_noreturn();
+
+/* The check expressions of an INSERT into relid as the subject, or NULL; Vars of varno 1. */
+extern Expr *predicate_for_insert(Oid relid, List **relations);
+
+/* policy.c: parse and check an expression */
+extern Node *expression_parse(const char *what, const char *text);
+extern void expression_check(Node *expr, Oid relid);
+
+/* observe.c */
+extern Size observe_shmem_size(void);
+extern void observe_shmem_init(void);
+extern void observe_init(void);
+extern void observe_count(Oid relid, const char *policy, int command, Oid subject, const char *purpose);
+extern Expr *observe_expression(Expr *condition, Oid relid, const char *policy, int command);
+
+/* trust.c */
+extern void trust_init(void);
+extern bool trust_view(Oid viewid, Oid *owner);
+extern bool trust_function(Oid funcid, Oid *owner);
+extern bool trust_in_expressions(Oid funcid);
+
+/* guard.c */
+extern bool guard_is_suspended(void);
+extern bool ddl_is_allowed(Oid relid);
+
+#endif							/* STEWARD_ACCESS_INTERNAL_H */
