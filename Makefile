@@ -28,6 +28,7 @@ include $(PGXS)
 -include $(OBJS:.o=.d)
 
 $(DATA_built): $(SQL_SOURCES) pg_steward.control Makefile
+	@mkdir -p $(@D)
 	@printf '%s\n' '\echo Use "CREATE EXTENSION pg_steward" to load this file. \quit' > $@.tmp
 	@cat $(SQL_SOURCES) >> $@.tmp
 	@mv $@.tmp $@

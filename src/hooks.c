@@ -1,3 +1,180 @@
+/*-------------------------------------------------------------------------
+ *
+ * hooks.c
+ *	  The dispatcher: installs every shared hook and calls the rooms.
+ *
+ * No other file installs one.  Order inside a hook: deny, filter, mask,
+ * record.  The hook that was there before is called as if we were not here,
+ * and a refusal by it stands.
+ *
+ * Copyright (c) 2026, the pg_steward authors
+ *
+ *-------------------------------------------------------------------------
+ */
 #include "postgres.h"
+
+#include "access/access.h"
+#include "catalog/objectaccess.h"
+#include "executor/executor.h"
 #include "hooks.h"
-void hooks_install(void) {}
+#include "miscadmin.h"
+#include "optimizer/planner.h"
+#include "rewrite/rowsecurity.h"
+#include "storage/ipc.h"
+#include "storage/lwlock.h"
+#include "storage/shmem.h"
+#include "tcop/utility.h"
+
+static planner_hook_type prev_planner = NULL;
+static ExecutorStart_hook_type prev_executor_start = NULL;
+static ExecutorCheckPerms_hook_type prev_check_perms = NULL;
+static ProcessUtility_hook_type prev_process_utility = NULL;
+static row_security_policy_hook_type prev_row_security = NULL;
+static object_access_hook_type prev_object_access = NULL;
+static needs_fmgr_hook_type prev_needs_fmgr = NULL;
+static fmgr_hook_type prev_fmgr = NULL;
+static shmem_request_hook_type prev_shmem_request = NULL;
+static shmem_startup_hook_type prev_shmem_startup = NULL;
+
+static PlannedStmt *
+steward_planner(Query *parse, const char *query_string, int cursorOptions,
+				ParamListInfo boundParams)
+{
+	AccessPlan *access = access_prepare_query(parse, boundParams);
+	PlannedStmt *plan;
+
+	if (prev_planner)
+		plan = prev_planner(parse, query_string, cursorOptions, boundParams);
+	else
+		plan = standard_planner(parse, query_string, cursorOptions, boundParams);
+	access_finish_plan(access, plan);
+	return plan;
+}
+
+static void
+steward_executor_start(QueryDesc *queryDesc, int eflags)
+{
+	access_executor_start(queryDesc, eflags);
+	if (prev_executor_start)
+		prev_executor_start(queryDesc, eflags);
+	else
+		standard_ExecutorStart(queryDesc, eflags);
+}
+
+static bool
+steward_check_perms(STEWARD_CHECK_PERMS_PARAMS)
+{
+	if (prev_check_perms && !prev_check_perms(STEWARD_CHECK_PERMS_ARGS))
+		return false;
+
+	/* Asked without raising, it is about a foreign key that is validated. */
+	return ereport_on_violation || access_allows_fast_check(rangeTable);
+}
+
+static void
+steward_process_utility(PlannedStmt *pstmt, const char *queryString,
+						bool readOnlyTree, ProcessUtilityContext context,
+						ParamListInfo params, QueryEnvironment *queryEnv,
+						DestReceiver *dest, QueryCompletion *qc)
+{
+	GuardState *guard = access_before_utility(pstmt, queryString, context);
+
+	if (!access_copy(pstmt, queryString, context, qc))
+	{
+		if (prev_process_utility)
+			prev_process_utility(pstmt, queryString, readOnlyTree, context,
+								 params, queryEnv, dest, qc);
+		else
+			standard_ProcessUtility(pstmt, queryString, readOnlyTree, context,
+									params, queryEnv, dest, qc);
+	}
+	access_after_utility(guard);
+}
+
+static List *
+steward_row_security(CmdType command, Relation relation)
+{
+	List	   *policies = prev_row_security ? prev_row_security(command, relation) : NIL;
+
+	return list_concat(policies, access_row_security(relation));
+}
+
+static void
+steward_object_access(ObjectAccessType access, Oid classId, Oid objectId,
+					  int subId, void *arg)
+{
+	if (prev_object_access)
+		prev_object_access(access, classId, objectId, subId, arg);
+	if (access == OAT_DROP)
+		access_object_dropped(classId, objectId, subId);
+}
+
+static bool
+steward_needs_fmgr(Oid funcid)
+{
+	return (prev_needs_fmgr && prev_needs_fmgr(funcid)) ||
+		access_watches_function(funcid);
+}
+
+/* What a watched call keeps until it ends, of ours and of the previous hook. */
+typedef struct WatchedCall
+{
+	bool		acts;
+	Datum		previous;
+} WatchedCall;
+
+static void
+steward_fmgr(FmgrHookEventType event, FmgrInfo *flinfo, Datum *private)
+{
+	WatchedCall *call = (WatchedCall *) DatumGetPointer(*private);
+
+	if (call == NULL)
+	{
+		call = MemoryContextAllocZero(flinfo->fn_mcxt, sizeof(WatchedCall));
+		*private = PointerGetDatum(call);
+	}
+	if (event != FHET_START && prev_fmgr)
+		prev_fmgr(event, flinfo, &call->previous);
+	access_function_event(event, flinfo->fn_oid, &call->acts);
+	if (event == FHET_START && prev_fmgr)
+		prev_fmgr(event, flinfo, &call->previous);
+}
+
+static void
+steward_shmem_request(void)
+{
+	if (prev_shmem_request)
+		prev_shmem_request();
+	RequestAddinShmemSpace(access_shmem_size());
+}
+
+static void
+steward_shmem_startup(void)
+{
+	if (prev_shmem_startup)
+		prev_shmem_startup();
+	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
+	access_shmem_init();
+	LWLockRelease(AddinShmemInitLock);
+}
+
+/* Installs the hooks.  Called once, while libraries are preloaded. */
+void
+hooks_install(void)
+{
+#define INSTALL(hook, prev, mine) \
+	((prev) = (hook), (hook) = (mine))
+
+	INSTALL(planner_hook, prev_planner, steward_planner);
+	INSTALL(ExecutorStart_hook, prev_executor_start, steward_executor_start);
+	INSTALL(ExecutorCheckPerms_hook, prev_check_perms, steward_check_perms);
+	INSTALL(ProcessUtility_hook, prev_process_utility, steward_process_utility);
+	INSTALL(row_security_policy_hook_permissive, prev_row_security, steward_row_security);
+	INSTALL(object_access_hook, prev_object_access, steward_object_access);
+	INSTALL(needs_fmgr_hook, prev_needs_fmgr, steward_needs_fmgr);
+	INSTALL(fmgr_hook, prev_fmgr, steward_fmgr);
+	INSTALL(shmem_request_hook, prev_shmem_request, steward_shmem_request);
+	INSTALL(shmem_startup_hook, prev_shmem_startup, steward_shmem_startup);
+
+#undef INSTALL
+}

@@ -9,6 +9,7 @@
  */
 #include "postgres.h"
 
+#include "access/access.h"
 #include "common/common.h"
 #include "hooks.h"
 #include "miscadmin.h"
@@ -30,6 +31,7 @@ _PG_init(void)
 
 	settings_init();
 	catalog_init();
+	access_init();
 
 	MarkGUCPrefixReserved("steward");
 	hooks_install();

@@ -18,6 +18,7 @@
 #include "nodes/params.h"
 #include "nodes/plannodes.h"
 #include "tcop/utility.h"
+#include "utils/relcache.h"
 
 /*
  * What access found out about a statement before it was planned; handed back
@@ -33,7 +34,9 @@ extern void access_shmem_init(void);
 extern AccessPlan *access_prepare_query(Query *query, ParamListInfo params);
 extern void access_finish_plan(AccessPlan *access, PlannedStmt *plan);
 extern void access_executor_start(QueryDesc *queryDesc, int eflags);
-extern bool access_allows_fast_check(List *rangetable, List *perminfos);
+extern bool access_allows_fast_check(List *rangetable);
+
+extern List *access_row_security(Relation relation);
 
 /* guard.c: utility statements */
 typedef struct GuardState GuardState;
@@ -41,6 +44,12 @@ typedef struct GuardState GuardState;
 extern GuardState *access_before_utility(PlannedStmt *pstmt, const char *query_string,
 										 ProcessUtilityContext context);
 extern void access_after_utility(GuardState *state);
+
+extern void access_object_dropped(Oid classid, Oid objid, int subid);
+
+/* trust.c: functions through which their owner acts */
+extern bool access_watches_function(Oid funcid);
+extern void access_function_event(FmgrHookEventType event, Oid funcid, bool *acts);
 
 /* copy.c: COPY of a governed relation; true where it has been carried out */
 extern bool access_copy(PlannedStmt *pstmt, const char *query_string,

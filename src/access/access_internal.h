@@ -5,9 +5,10 @@
  *
  * governance.c   reads the policy tables into Governance, caches, invalidates
  * subject.c      the acting role, its purpose, its attributes, its grants
+ * expression.c   parses and checks expressions, makes them ready for plans
  * predicate.c    builds predicates from Governance for one subject
  * enforce.c      puts the predicates into queries (planner), checks at start
- * policy.c       creates and drops carried policies, checks expressions
+ * policy.c       creates and drops the native policies that carry ours
  * explain.c      tells in words what predicate.c decides
  * observe.c      counts what mode "observe" would have denied
  * guard.c        closes the owner's roads (utility statements)
@@ -23,6 +24,8 @@
 
 #include "access/access.h"
 #include "access/attmap.h"
+#include "rewrite/rowsecurity.h"
+#include "utils/array.h"
 #include "utils/timestamp.h"
 
 /* Bounds; exceeded, program_limit_exceeded is raised. */
@@ -94,13 +97,17 @@ extern const char *command_name(int command);
 
 /* Ways in which a plan made for one subject becomes useless; cheap, local. */
 extern void plans_forget(void);
+extern uint32 plans_dependency(void);
+
+extern bool policy_is_carried(const RowSecurityPolicy *native);
 
 /* subject.c */
 extern void subject_init(void);
 extern Oid	subject_session(void);
+extern Oid	subject_untrusted(void);
 extern void subject_push(Oid roleid);
 extern void subject_pop(void);
-extern Datum *subject_attribute(Oid roleid, const char *key, bool *found);
+extern Datum subject_attribute(Oid roleid, const char *key, bool *found);
 extern bool purpose_is_granted(Oid roleid, const char *purpose, TimestampTz at);
 extern List *purposes_granted(Oid roleid, TimestampTz at);
 extern const char *purpose_setting(void);
@@ -145,14 +152,23 @@ typedef struct PredicateResult
 extern void predicate_build(const PolicySet *set, int command, PredicateUse use,
 							Oid subject, Oid session, PredicateResult *result);
 extern bool policy_set_admits(const PolicySet *set, int command, Oid subject, Oid session);
+extern Expr *refuse_unless(Expr *condition, Oid relid, int command);
 extern void refuse_no_policy(const PolicySet *set, int command, Oid subject) pg_attribute_noreturn();
 
 /* The check expressions of an INSERT into relid as the subject, or NULL; Vars of varno 1. */
 extern Expr *predicate_for_insert(Oid relid, List **relations);
 
-/* policy.c: parse and check an expression */
+/* expression.c */
 extern Node *expression_parse(const char *what, const char *text);
-extern void expression_check(Node *expr, Oid relid);
+extern void expression_check(Node *expr, Oid creator);
+extern void expression_context_push(ErrorContextCallback *callback, const char *text);
+extern void expression_context_pop(ErrorContextCallback *callback);
+extern Expr *once_per_execution(Expr *expr);
+extern Expr *expression_for_subject(Expr *expr, Oid subject);
+extern Expr *expression_for_plans(Expr *expr, Oid creator, List **relations);
+
+/* policy.c */
+extern void relation_set_row_security(Oid relid, bool enabled, bool forced);
 
 /* observe.c */
 extern Size observe_shmem_size(void);
@@ -166,6 +182,7 @@ extern void trust_init(void);
 extern bool trust_view(Oid viewid, Oid *owner);
 extern bool trust_function(Oid funcid, Oid *owner);
 extern bool trust_in_expressions(Oid funcid);
+extern bool trust_any(void);
 
 /* guard.c */
 extern bool guard_is_suspended(void);

@@ -136,6 +136,22 @@ steward_index(StewardTable table)
 	return own_tables[table].index_oid;
 }
 
+/*
+ * For invalidation callbacks, which must not look anything up: is what was
+ * looked up last still good, and which OID had the table then?
+ */
+bool
+steward_is_known(void)
+{
+	return looked_up;
+}
+
+Oid
+steward_known_table(StewardTable table)
+{
+	return own_tables[table].table_oid;
+}
+
 /* OID of the function steward.name(argtypes), which must exist. */
 Oid
 steward_function(const char *name, int nargs, const Oid *argtypes)

@@ -60,6 +60,8 @@ extern bool steward_is_created(void);
 extern Oid	steward_namespace(void);
 extern Oid	steward_table(StewardTable table);
 extern Oid	steward_index(StewardTable table);
+extern bool steward_is_known(void);
+extern Oid	steward_known_table(StewardTable table);
 extern Oid	steward_function(const char *name, int nargs, const Oid *argtypes);
 
 /* roles.c */

@@ -25,7 +25,12 @@
 #define PGDLLEXPORT __attribute__((visibility("default")))
 #endif
 
+#include "nodes/nodeFuncs.h"
+#include "catalog/pg_class.h"
 #include "nodes/parsenodes.h"
+#include "nodes/plannodes.h"
+#include "parser/parse_relation.h"
+#include "storage/lock.h"
 #include "utils/guc.h"
 #include "utils/guc_tables.h"
 
@@ -35,5 +40,113 @@
 #else
 #define STEWARD_MODULE_MAGIC PG_MODULE_MAGIC
 #endif
+
+/* build_attrmap_by_name() learned to miss columns in 16. */
+#if PG_VERSION_NUM >= 160000
+#define STEWARD_ATTRMAP_ARGS , false
+#else
+#define STEWARD_ATTRMAP_ARGS
+#endif
+
+/* Tree walkers are macros that cast since 16; before, their callers cast. */
+#if PG_VERSION_NUM < 160000
+#define expression_tree_walker(n, w, c) \
+	(expression_tree_walker)(n, (bool (*) ()) (w), c)
+#define expression_tree_mutator(n, m, c) \
+	(expression_tree_mutator)(n, (Node *(*) ()) (m), c)
+#define query_tree_walker(q, w, c, f) \
+	(query_tree_walker)(q, (bool (*) ()) (w), c, f)
+#define query_tree_mutator(q, m, c, f) \
+	(query_tree_mutator)(q, (Node *(*) ()) (m), c, f)
+#define range_table_entry_walker(r, w, c, f) \
+	(range_table_entry_walker)(r, (bool (*) ()) (w), c, f)
+#endif
+
+/* Permissions moved from range-table entries to lists of their own in 16. */
+static inline AclMode
+steward_required_perms(Query *query, RangeTblEntry *rte)
+{
+#if PG_VERSION_NUM >= 160000
+	return rte->perminfoindex == 0 ? 0 :
+		getRTEPermissionInfo(query->rteperminfos, rte)->requiredPerms;
+#else
+	return rte->requiredPerms;
+#endif
+}
+
+/* Calls back with every relation whose permissions the plan asks for. */
+static inline void
+steward_foreach_permission(PlannedStmt *plan, void (*callback) (PlannedStmt *, Oid))
+{
+	ListCell   *lc;
+
+#if PG_VERSION_NUM >= 160000
+	foreach(lc, plan->permInfos)
+		callback(plan, lfirst_node(RTEPermissionInfo, lc)->relid);
+#else
+	foreach(lc, plan->rtable)
+	{
+		RangeTblEntry *rte = lfirst_node(RangeTblEntry, lc);
+
+		if (rte->rtekind == RTE_RELATION && rte->requiredPerms != 0)
+			callback(plan, rte->relid);
+	}
+#endif
+}
+
+/* The view of which a sub-select is the expansion; InvalidOid: of none. */
+static inline Oid
+steward_view_of_subquery(RangeTblEntry *rte)
+{
+#if PG_VERSION_NUM >= 160000
+	return rte->relid;
+#else
+	/* The view's rule keeps its entry for OLD, which users cannot write. */
+	if (rte->subquery != NULL && rte->subquery->rtable != NIL)
+	{
+		RangeTblEntry *old = linitial_node(RangeTblEntry, rte->subquery->rtable);
+
+		if (old->rtekind == RTE_RELATION && old->relkind == RELKIND_VIEW)
+			return old->relid;
+	}
+	return InvalidOid;
+#endif
+}
+
+static inline LockAcquireResult
+steward_lock_acquire(const LOCKTAG *tag, LOCKMODE mode, LOCALLOCK **locallock)
+{
+#if PG_VERSION_NUM >= 180000
+	return LockAcquireExtended(tag, mode, false, false, true, locallock, false);
+#else
+	return LockAcquireExtended(tag, mode, false, false, true, locallock);
+#endif
+}
+
+/* ExecutorCheckPerms_hook was given the permissions in 16. */
+#if PG_VERSION_NUM >= 160000
+#define STEWARD_CHECK_PERMS_PARAMS \
+	List *rangeTable, List *permInfos, bool ereport_on_violation
+#define STEWARD_CHECK_PERMS_ARGS rangeTable, permInfos, ereport_on_violation
+#else
+#define STEWARD_CHECK_PERMS_PARAMS List *rangeTable, bool ereport_on_violation
+#define STEWARD_CHECK_PERMS_ARGS rangeTable, ereport_on_violation
+#endif
+
+/* Finds a setting by name; NULL where there is none. */
+static inline struct config_generic *
+steward_find_guc(const char *name)
+{
+#if PG_VERSION_NUM >= 160000
+	return find_option(name, false, true, ERROR);
+#else
+	struct config_generic **settings = get_guc_variables();
+
+	for (int i = 0; i < GetNumConfigOptions(); i++)
+		if (pg_strcasecmp(settings[i]->name, name) == 0)
+			return settings[i];
+	return NULL;
+#endif
+}
 
 #endif							/* STEWARD_COMPAT_H */

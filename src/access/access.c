@@ -1,0 +1,36 @@
+/*-------------------------------------------------------------------------
+ *
+ * access.c
+ *	  Opens the room "access".
+ *
+ * Copyright (c) 2026, the pg_steward authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/access_internal.h"
+
+/* Called once, while libraries are preloaded. */
+void
+access_init(void)
+{
+	subject_init();
+	governance_init();
+	trust_init();
+	observe_init();
+}
+
+/* Shared memory of the room. */
+Size
+access_shmem_size(void)
+{
+	return observe_shmem_size();
+}
+
+/* Called in shmem_startup_hook, under AddinShmemInitLock. */
+void
+access_shmem_init(void)
+{
+	observe_shmem_init();
+}

@@ -1,0 +1,814 @@
+/*-------------------------------------------------------------------------
+ *
+ * enforce.c
+ *	  Puts the predicates into queries before they are planned, and checks,
+ *	  before a plan runs, that it was made for the person who runs it.
+ *
+ * Governed relations are found wherever they stand: in views and sub-selects,
+ * in CTEs, in SQL functions that the planner would inline (they are inlined
+ * here, a moment earlier).  Predicates become security quals and WITH CHECK
+ * options, as core makes them from native policies; see
+ * get_row_security_policies() for which command needs which.
+ *
+ * What a plan was made for travels in PlannedStmt.invalItems, as items of
+ * cache ids that no cache has: plans have no other room for it before 18.
+ * A plan over governed relations also
+ *	 - depends on a function and a table of ours, so that a change of role or
+ *	   of policies makes plancache.c plan again (plans_forget(),
+ *	   governance_changed());
+ *	 - locks that table whenever it is taken from the plan cache, and has the
+ *	   lock forget that invalidations were read, so that they are read again
+ *	   before the next execution even inside one transaction.
+ *
+ * Copyright (c) 2026, the pg_steward authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/access_internal.h"
+#include "access/parallel.h"
+#include "access/table.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_language.h"
+#include "catalog/pg_proc.h"
+#include "executor/executor.h"
+#include "miscadmin.h"
+#include "nodes/makefuncs.h"
+#include "nodes/nodeFuncs.h"
+#include "optimizer/clauses.h"
+#include "optimizer/optimizer.h"
+#include "optimizer/prep.h"
+#include "parser/parsetree.h"
+#include "rewrite/prs2lock.h"
+#include "rewrite/rewriteHandler.h"
+#include "rewrite/rewriteManip.h"
+#include "storage/lmgr.h"
+#include "storage/lock.h"
+#include "utils/inval.h"
+#include "utils/lsyscache.h"
+#include "utils/syscache.h"
+
+/*
+ * Kinds of items in PlannedStmt.invalItems: PlanInvalItem.cacheId below every
+ * real one; hashValue holds an OID.
+ */
+#define ITEM_SUBJECT		(-4001) /* the subject the plan was made for */
+#define ITEM_SESSION		(-4002) /* the session role it was made for */
+#define ITEM_SEEN			(-4003) /* a governed relation that was dealt with */
+#define ITEM_EXEMPT			(-4004) /* a foreign-key check: nothing applies */
+#define ITEM_NEED_SUBJECT	(-4005) /* whom the ITEM_NEED that follow concern */
+#define ITEM_NEED			(-4100) /* minus command: must be let in at start */
+
+struct AccessPlan
+{
+	Oid			subject;
+	Oid			session;
+	bool		governed;		/* a governed relation was seen */
+	List	   *items;			/* of PlanInvalItem */
+	PlannerGlobal *glob;		/* dependencies of functions inlined here */
+	ParamListInfo params;
+};
+
+typedef struct EnforceContext
+{
+	AccessPlan *plan;
+	Oid			subject;		/* differs below trusted views */
+} EnforceContext;
+
+static bool enforce_walker(Node *node, EnforceContext *context);
+
+/* ------------------------------------------------------------------------
+ * Items
+ * ------------------------------------------------------------------------
+ */
+
+static PlanInvalItem *
+make_item(int kind, Oid value)
+{
+	PlanInvalItem *item = makeNode(PlanInvalItem);
+
+	item->cacheId = kind;
+	item->hashValue = value;
+	return item;
+}
+
+static void
+add_item(AccessPlan *plan, int kind, Oid value)
+{
+	plan->items = lappend(plan->items, make_item(kind, value));
+}
+
+static bool
+has_item(List *items, int kind, Oid value)
+{
+	ListCell   *lc;
+
+	foreach(lc, items)
+	{
+		PlanInvalItem *item = lfirst_node(PlanInvalItem, lc);
+
+		if (item->cacheId == kind && item->hashValue == value)
+			return true;
+	}
+	return false;
+}
+
+/* ------------------------------------------------------------------------
+ * Foreign-key checks
+ * ------------------------------------------------------------------------
+ */
+
+static bool
+only_compares_parameters(Node *node, void *context)
+{
+	if (node == NULL)
+		return false;
+	switch (nodeTag(node))
+	{
+		case T_Var:
+		case T_Param:
+		case T_Const:
+		case T_List:
+		case T_BoolExpr:
+		case T_OpExpr:
+		case T_RelabelType:
+		case T_CoerceViaIO:
+		case T_FuncExpr:
+		case T_CollateExpr:
+		case T_RangeTblRef:
+		case T_FromExpr:
+		case T_TargetEntry:
+			return expression_tree_walker(node, only_compares_parameters, context);
+		default:
+			return true;
+	}
+}
+
+/*
+ * Is this one of the queries by which core checks and carries out foreign
+ * keys?  They run with SECURITY_NOFORCE_RLS, but so do BEFORE triggers that
+ * such a query fires; therefore the query must also look like one of
+ * ri_triggers.c: over one relation only, showing nothing, setting columns
+ * only to parameters, constants or defaults.  What it tells (whether a key
+ * exists) the foreign key itself tells anyway.
+ */
+static bool
+is_foreign_key_check(Query *query)
+{
+	RangeTblEntry *rte;
+	ListCell   *lc;
+
+	if (!InNoForceRLSOperation() || query->cteList != NIL ||
+		query->returningList != NIL || query->hasSubLinks ||
+		query->setOperations != NULL || query->groupClause != NIL)
+		return false;
+
+	/* A period's key (18): SELECT 1 FROM (SELECT period FROM ONLY …) HAVING … */
+	if (query->commandType == CMD_SELECT && list_length(query->rtable) == 1 &&
+		query->havingQual != NULL)
+	{
+		rte = linitial_node(RangeTblEntry, query->rtable);
+		lc = list_head(query->targetList);
+		return rte->rtekind == RTE_SUBQUERY && list_length(query->targetList) == 1 &&
+			IsA(((TargetEntry *) lfirst(lc))->expr, Const) &&
+			list_length(rte->subquery->rtable) == 1 &&
+			linitial_node(RangeTblEntry, rte->subquery->rtable)->rtekind == RTE_RELATION &&
+			rte->subquery->rowMarks != NIL &&
+			!only_compares_parameters((Node *) rte->subquery->jointree, NULL);
+	}
+
+	if (list_length(query->rtable) != 1)
+		return false;
+	rte = linitial_node(RangeTblEntry, query->rtable);
+	if (rte->rtekind != RTE_RELATION || (rte->inh && rte->relkind != RELKIND_PARTITIONED_TABLE) ||
+		query->havingQual != NULL ||
+		only_compares_parameters((Node *) query->jointree, NULL))
+		return false;
+
+	switch (query->commandType)
+	{
+		case CMD_SELECT:
+			return query->rowMarks != NIL && list_length(query->targetList) == 1 &&
+				IsA(linitial_node(TargetEntry, query->targetList)->expr, Const);
+		case CMD_DELETE:
+			return true;
+		case CMD_UPDATE:
+			foreach(lc, query->targetList)
+			{
+				if (contain_var_clause((Node *) lfirst_node(TargetEntry, lc)->expr))
+					return false;
+			}
+			return true;
+		default:
+			return false;
+	}
+}
+
+/* ------------------------------------------------------------------------
+ * One relation of a query
+ * ------------------------------------------------------------------------
+ */
+
+/* Notes what a predicate needs: locks, items; refuses where nothing applies. */
+static void
+note_result(EnforceContext *context, const PolicySet *set, int command,
+			const PredicateResult *result)
+{
+	AccessPlan *plan = context->plan;
+	ListCell   *lc;
+
+	if (result->no_policy && steward_on_no_policy == ON_NO_POLICY_ERROR)
+		refuse_no_policy(set, command, context->subject);
+	if (result->needs_start_check)
+	{
+		add_item(plan, ITEM_NEED_SUBJECT, context->subject);
+		add_item(plan, ITEM_NEED - command, set->relid);
+	}
+	foreach(lc, result->relations)
+	{
+		LockRelationOid(lfirst_oid(lc), AccessShareLock);
+		if (access_is_governed(lfirst_oid(lc)))
+			add_item(plan, ITEM_SEEN, lfirst_oid(lc));
+	}
+}
+
+/* The sets that govern the relation, safe from the next look-up. */
+static List *
+sets_of(Oid relid)
+{
+	return governance_of(relid)->sets;
+}
+
+/* Quals by which existing rows are filtered for a command. */
+static List *
+row_quals(EnforceContext *context, Query *query, int rtindex, int command)
+{
+	RangeTblEntry *rte = rt_fetch(rtindex, query->rtable);
+	List	   *quals = NIL;
+	ListCell   *lc;
+
+	foreach(lc, sets_of(rte->relid))
+	{
+		const PolicySet *set = lfirst(lc);
+		PredicateResult result;
+
+		predicate_build(set, command, PREDICATE_ROWS, context->subject,
+						context->plan->session, &result);
+		ChangeVarNodes((Node *) result.expr, 1, rtindex, 0);
+		query->hasSubLinks |= checkExprHasSubLink((Node *) result.expr);
+		note_result(context, set, command, &result);
+		quals = lappend(quals, result.expr);
+	}
+	return quals;
+}
+
+/*
+ * Checks on rows that are about to be written (or, for ON CONFLICT and MERGE,
+ * changed), raising what is not allowed.
+ */
+static List *
+row_checks(EnforceContext *context, Query *query, int rtindex, int command,
+		   PredicateUse use, WCOKind kind)
+{
+	RangeTblEntry *rte = rt_fetch(rtindex, query->rtable);
+	List	   *checks = NIL;
+	ListCell   *lc;
+
+	foreach(lc, sets_of(rte->relid))
+	{
+		const PolicySet *set = lfirst(lc);
+		PredicateResult result;
+		WithCheckOption *check = makeNode(WithCheckOption);
+
+		predicate_build(set, command, use, context->subject,
+						context->plan->session, &result);
+		check->kind = kind;
+		check->relname = get_rel_name(rte->relid);
+		check->qual = (Node *) refuse_unless(result.expr, rte->relid, command);
+		ChangeVarNodes(check->qual, 1, rtindex, 0);
+		query->hasSubLinks |= checkExprHasSubLink(check->qual);
+		note_result(context, set, command, &result);
+		checks = lappend(checks, check);
+	}
+	return checks;
+}
+
+static bool
+is_const_true(Node *node)
+{
+	return node == NULL ||
+		(IsA(node, Const) && !((Const *) node)->constisnull &&
+		 ((Const *) node)->consttype == BOOLOID && DatumGetBool(((Const *) node)->constvalue));
+}
+
+/*
+ * Removes what core made of the permissive TRUE that access_row_security()
+ * gave it.
+ */
+static List *
+without_true_quals(List *quals)
+{
+	List	   *rest = NIL;
+	ListCell   *lc;
+
+	foreach(lc, quals)
+	{
+		if (!is_const_true(lfirst(lc)))
+			rest = lappend(rest, lfirst(lc));
+	}
+	return rest;
+}
+
+static List *
+without_true_checks(List *checks)
+{
+	List	   *rest = NIL;
+	ListCell   *lc;
+
+	foreach(lc, checks)
+	{
+		if (!is_const_true(lfirst_node(WithCheckOption, lc)->qual))
+			rest = lappend(rest, lfirst(lc));
+	}
+	return rest;
+}
+
+/* Checks of an INSERT, with those of ON CONFLICT DO UPDATE. */
+static List *
+insert_checks(EnforceContext *context, Query *query, int rtindex, AclMode perms)
+{
+	List	   *checks;
+
+#define CHECK(command, use, kind) \
+	row_checks(context, query, rtindex, command, use, kind)
+
+	checks = CHECK(COMMAND_INSERT, PREDICATE_NEW_ROWS, WCO_RLS_INSERT_CHECK);
+	if (perms & ACL_SELECT)
+		checks = list_concat(checks, CHECK(COMMAND_SELECT, PREDICATE_ROWS, WCO_RLS_INSERT_CHECK));
+	if (query->onConflict != NULL && query->onConflict->action == ONCONFLICT_UPDATE)
+	{
+		checks = list_concat(checks, CHECK(COMMAND_UPDATE, PREDICATE_ROWS, WCO_RLS_CONFLICT_CHECK));
+		checks = list_concat(checks, CHECK(COMMAND_UPDATE, PREDICATE_NEW_ROWS, WCO_RLS_UPDATE_CHECK));
+		if (perms & ACL_SELECT)
+		{
+			checks = list_concat(checks, CHECK(COMMAND_SELECT, PREDICATE_ROWS, WCO_RLS_CONFLICT_CHECK));
+			checks = list_concat(checks, CHECK(COMMAND_SELECT, PREDICATE_ROWS, WCO_RLS_UPDATE_CHECK));
+		}
+	}
+	return checks;
+}
+
+static List *
+update_checks(EnforceContext *context, Query *query, int rtindex, AclMode perms)
+{
+	List	   *checks = CHECK(COMMAND_UPDATE, PREDICATE_NEW_ROWS, WCO_RLS_UPDATE_CHECK);
+
+	if (perms & ACL_SELECT)
+		checks = list_concat(checks, CHECK(COMMAND_SELECT, PREDICATE_ROWS, WCO_RLS_UPDATE_CHECK));
+	return checks;
+}
+
+/* Checks of a MERGE: only those of the actions that it has. */
+static List *
+merge_checks(EnforceContext *context, Query *query, int rtindex, AclMode perms)
+{
+	List	   *checks = NIL;
+	bool		inserts = false;
+	bool		updates = false;
+	bool		deletes = false;
+	ListCell   *lc;
+
+	foreach(lc, query->mergeActionList)
+	{
+		MergeAction *action = lfirst_node(MergeAction, lc);
+
+		inserts |= action->commandType == CMD_INSERT;
+		updates |= action->commandType == CMD_UPDATE;
+		deletes |= action->commandType == CMD_DELETE;
+	}
+	if (updates)
+	{
+		checks = list_concat(checks, CHECK(COMMAND_UPDATE, PREDICATE_ROWS, WCO_RLS_MERGE_UPDATE_CHECK));
+		checks = list_concat(checks, update_checks(context, query, rtindex, perms));
+	}
+	if (deletes)
+		checks = list_concat(checks, CHECK(COMMAND_DELETE, PREDICATE_ROWS, WCO_RLS_MERGE_DELETE_CHECK));
+	if (inserts)
+	{
+		checks = list_concat(checks, CHECK(COMMAND_INSERT, PREDICATE_NEW_ROWS, WCO_RLS_INSERT_CHECK));
+		if ((perms & ACL_SELECT) && query->returningList != NIL)
+			checks = list_concat(checks, CHECK(COMMAND_SELECT, PREDICATE_ROWS, WCO_RLS_INSERT_CHECK));
+	}
+	return checks;
+
+#undef CHECK
+}
+
+/* Gives one relation of a query its predicates. */
+static void
+enforce_relation(EnforceContext *context, Query *query, int rtindex)
+{
+	RangeTblEntry *rte = rt_fetch(rtindex, query->rtable);
+	bool		is_target = rtindex == query->resultRelation;
+	AclMode		perms = steward_required_perms(query, rte);
+	List	   *quals = NIL;
+	List	   *checks = NIL;
+
+	if (rte->rtekind != RTE_RELATION ||
+		(rte->relkind != RELKIND_RELATION &&
+		 rte->relkind != RELKIND_PARTITIONED_TABLE &&
+		 rte->relkind != RELKIND_FOREIGN_TABLE) ||
+		!access_is_governed(rte->relid))
+		return;
+
+	context->plan->governed = true;
+	query->hasRowSecurity = true;	/* plans depend on the current role, too */
+	if (!has_item(context->plan->items, ITEM_SEEN, rte->relid))
+		add_item(context->plan, ITEM_SEEN, rte->relid);
+
+	rte->securityQuals = without_true_quals(rte->securityQuals);
+	if (is_target)
+		query->withCheckOptions = without_true_checks(query->withCheckOptions);
+
+	if (steward_bypasses(context->subject) || guard_is_suspended())
+		return;
+
+	switch (is_target ? query->commandType : CMD_SELECT)
+	{
+		case CMD_SELECT:
+			if (perms & ACL_UPDATE)
+				quals = row_quals(context, query, rtindex, COMMAND_UPDATE);
+			quals = list_concat(quals, row_quals(context, query, rtindex, COMMAND_SELECT));
+			break;
+		case CMD_INSERT:
+			checks = insert_checks(context, query, rtindex, perms);
+			break;
+		case CMD_UPDATE:
+			quals = row_quals(context, query, rtindex, COMMAND_UPDATE);
+			if (perms & ACL_SELECT)
+				quals = list_concat(quals, row_quals(context, query, rtindex, COMMAND_SELECT));
+			checks = update_checks(context, query, rtindex, perms);
+			break;
+		case CMD_DELETE:
+			quals = row_quals(context, query, rtindex, COMMAND_DELETE);
+			if (perms & ACL_SELECT)
+				quals = list_concat(quals, row_quals(context, query, rtindex, COMMAND_SELECT));
+			break;
+		case CMD_MERGE:
+			quals = row_quals(context, query, rtindex, COMMAND_SELECT);
+			checks = merge_checks(context, query, rtindex, perms);
+			break;
+		default:
+			elog(ERROR, "unexpected command type %d on a governed relation",
+				 (int) query->commandType);
+	}
+
+	/* Ours first: native policies may call leaky functions of the owner. */
+	rte->securityQuals = list_concat(quals, rte->securityQuals);
+	query->withCheckOptions = list_concat(checks, query->withCheckOptions);
+}
+
+/* ------------------------------------------------------------------------
+ * A whole query
+ * ------------------------------------------------------------------------
+ */
+
+/*
+ * Inlines an SQL function in FROM, as the planner would in
+ * preprocess_function_rtes(), so that what it reads is seen here.
+ */
+static void
+inline_function_rte(EnforceContext *context, RangeTblEntry *rte)
+{
+	PlannerInfo *root;
+	Query	   *inlined;
+
+	if (context->plan->glob == NULL)
+	{
+		context->plan->glob = makeNode(PlannerGlobal);
+		context->plan->glob->boundParams = context->plan->params;
+	}
+	root = makeNode(PlannerInfo);
+	root->glob = context->plan->glob;
+	root->planner_cxt = CurrentMemoryContext;
+
+	rte->functions = (List *) eval_const_expressions(root, (Node *) rte->functions);
+	inlined = inline_set_returning_function(root, rte);
+	if (inlined == NULL)
+		return;
+	rte->rtekind = RTE_SUBQUERY;
+	rte->subquery = inlined;
+	rte->security_barrier = false;
+	rte->functions = NIL;
+	rte->funcordinality = false;
+}
+
+/* Is it worth to try: does the entry call one SQL function returning a set? */
+static bool
+calls_sql_function(RangeTblEntry *rte)
+{
+	RangeTblFunction *function;
+	HeapTuple	tup;
+	bool		result;
+
+	if (rte->rtekind != RTE_FUNCTION || list_length(rte->functions) != 1 ||
+		rte->funcordinality)
+		return false;
+	function = linitial(rte->functions);
+	if (!IsA(function->funcexpr, FuncExpr) || !((FuncExpr *) function->funcexpr)->funcretset ||
+		((FuncExpr *) function->funcexpr)->funcid < FirstNormalObjectId)
+		return false;
+	tup = SearchSysCache1(PROCOID, ObjectIdGetDatum(((FuncExpr *) function->funcexpr)->funcid));
+	if (!HeapTupleIsValid(tup))
+		return false;
+	result = ((Form_pg_proc) GETSTRUCT(tup))->prolang == SQLlanguageId;
+	ReleaseSysCache(tup);
+	return result;
+}
+
+static void
+enforce_query(Query *query, EnforceContext *context)
+{
+	ListCell   *lc;
+	int			nentries = list_length(query->rtable);
+
+	check_stack_depth();
+
+	/* What stands below and beside first; predicates are not walked. */
+	foreach(lc, query->rtable)
+	{
+		RangeTblEntry *rte = lfirst_node(RangeTblEntry, lc);
+		Oid			saved = context->subject;
+		Oid			owner;
+
+		if (calls_sql_function(rte))
+			inline_function_rte(context, rte);
+		if (rte->rtekind == RTE_SUBQUERY &&
+			trust_view(steward_view_of_subquery(rte), &owner))
+			context->subject = owner;
+		(void) range_table_entry_walker(rte, enforce_walker, context, 0);
+		context->subject = saved;
+	}
+	(void) query_tree_walker(query, enforce_walker, context, QTW_IGNORE_RANGE_TABLE);
+
+	for (int rtindex = 1; rtindex <= nentries; rtindex++)
+		enforce_relation(context, query, rtindex);
+}
+
+static bool
+enforce_walker(Node *node, EnforceContext *context)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, Query))
+	{
+		enforce_query((Query *) node, context);
+		return false;
+	}
+	return expression_tree_walker(node, enforce_walker, context);
+}
+
+/*
+ * Puts predicates into a query that is about to be planned.  Returns what
+ * access_finish_plan() needs, or NULL where nothing is governed.
+ */
+AccessPlan *
+access_prepare_query(Query *query, ParamListInfo params)
+{
+	EnforceContext context;
+	AccessPlan *plan;
+
+	if (!steward_is_created())
+		return NULL;
+
+	/*
+	 * The relations may have been locked before in this transaction; hear of
+	 * policies that were changed since.
+	 */
+	AcceptInvalidationMessages();
+	if (!governance_any())
+		return NULL;
+
+	plan = palloc0(sizeof(AccessPlan));
+	plan->params = params;
+	plan->subject = access_subject();
+	plan->session = subject_session();
+	if (is_foreign_key_check(query))
+	{
+		add_item(plan, ITEM_EXEMPT, InvalidOid);
+		return plan;
+	}
+	context.plan = plan;
+	context.subject = plan->subject;
+	enforce_query(query, &context);
+	return plan;
+}
+
+/* Makes the plan remember whom it was made for. */
+void
+access_finish_plan(AccessPlan *access, PlannedStmt *plan)
+{
+	Oid			marker;
+	RangeTblEntry *rte;
+	PlanInvalItem *gate;
+
+	if (access == NULL)
+		return;
+	if (access->glob != NULL)
+		plan->invalItems = list_concat(plan->invalItems, access->glob->invalItems);
+	if (!access->governed)
+	{
+		plan->invalItems = list_concat(plan->invalItems, access->items);
+		return;
+	}
+
+	add_item(access, ITEM_SUBJECT, access->subject);
+	add_item(access, ITEM_SESSION, access->session);
+	plan->invalItems = list_concat(plan->invalItems, access->items);
+
+	gate = makeNode(PlanInvalItem);
+	gate->cacheId = PROCOID;
+	gate->hashValue = plans_dependency();
+	plan->invalItems = lappend(plan->invalItems, gate);
+
+	marker = steward_table(TABLE_PROTECTED_RELATION);
+	plan->relationOids = list_append_unique_oid(plan->relationOids, marker);
+	rte = makeNode(RangeTblEntry);
+	rte->rtekind = RTE_RELATION;
+	rte->relid = marker;
+	rte->relkind = RELKIND_RELATION;
+	rte->rellockmode = AccessShareLock;
+	rte->eref = makeAlias("protected_relation", NIL);
+	plan->rtable = lappend(plan->rtable, rte);
+}
+
+/* ------------------------------------------------------------------------
+ * Before a plan runs
+ * ------------------------------------------------------------------------
+ */
+
+/*
+ * Lets the lock on our marker table forget that invalidations were read
+ * under it: the next time plancache.c locks it, they are read again.
+ */
+static void
+unclear_marker_lock(void)
+{
+	LOCKTAG		tag;
+	LOCALLOCK  *locallock;
+
+	SET_LOCKTAG_RELATION(tag, MyDatabaseId, steward_table(TABLE_PROTECTED_RELATION));
+	(void) steward_lock_acquire(&tag, AccessShareLock, &locallock);
+	locallock->lockCleared = false;
+	LockRelease(&tag, AccessShareLock, false);
+}
+
+/* Refuses a plan that was made for somebody else. */
+static void
+check_made_for(Oid planned, Oid acting)
+{
+	if (planned == acting)
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("this statement was planned for role \"%s\", but role \"%s\" is acting now",
+					GetUserNameFromId(planned, true), GetUserNameFromId(acting, true)),
+			 errhint("Change the role in a statement of its own, outside of the function.")));
+}
+
+/* Refuses where no allowing policy applies at this moment. */
+static void
+check_admitted(Oid relid, int command, Oid subject)
+{
+	ListCell   *lc;
+
+	if (steward_on_no_policy != ON_NO_POLICY_ERROR)
+		return;
+	foreach(lc, governance_of(relid)->sets)
+	{
+		const PolicySet *set = lfirst(lc);
+
+		if (set->relid == relid && !set->observe &&
+			!policy_set_admits(set, command, subject, subject_session()))
+			refuse_no_policy(set, command, subject);
+	}
+}
+
+static void
+check_seen(PlannedStmt *plan, Oid relid)
+{
+	if (!OidIsValid(relid) || !access_is_governed(relid) ||
+		has_item(plan->invalItems, ITEM_SEEN, relid) ||
+		steward_bypasses(access_subject()))
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("governed table \"%s\" was reached by a plan made without its policies",
+					get_rel_name(relid)),
+			 errhint("Run the statement again; if it fails again, another extension plans it.")));
+}
+
+/*
+ * Checks, before a plan runs, that it was made for the person who runs it,
+ * that it knows of every governed relation, and that some policy lets it in
+ * at this moment.
+ */
+void
+access_executor_start(QueryDesc *queryDesc, int eflags)
+{
+	PlannedStmt *plan = queryDesc->plannedstmt;
+	Oid			need_subject = InvalidOid;
+	bool		exempt = false;
+	bool		ours = false;
+	ListCell   *lc;
+
+	if (IsParallelWorker() || !steward_is_created() || !governance_any())
+		return;
+
+	foreach(lc, plan->invalItems)
+	{
+		PlanInvalItem *item = lfirst_node(PlanInvalItem, lc);
+
+		if (likely(item->cacheId >= 0))
+			continue;
+		switch (item->cacheId)
+		{
+			case ITEM_SUBJECT:
+				ours = true;
+				check_made_for(item->hashValue, access_subject());
+				break;
+			case ITEM_SESSION:
+				check_made_for(item->hashValue, subject_session());
+				break;
+			case ITEM_EXEMPT:
+				exempt = true;
+				break;
+			case ITEM_NEED_SUBJECT:
+				need_subject = item->hashValue;
+				break;
+			case ITEM_SEEN:
+				break;
+			default:
+				check_admitted(item->hashValue, ITEM_NEED - item->cacheId, need_subject);
+				break;
+		}
+	}
+	if (ours)
+		unclear_marker_lock();
+	if (!exempt)
+		steward_foreach_permission(plan, check_seen);
+}
+
+/*
+ * Foreign keys are validated by one query over both tables where the user
+ * may read them, else row by row.  That query would not see hidden rows, so
+ * governed tables take the slow way.
+ */
+bool
+access_allows_fast_check(List *rangetable)
+{
+	ListCell   *lc;
+
+	if (!steward_is_created() || !governance_any())
+		return true;
+	foreach(lc, rangetable)
+	{
+		RangeTblEntry *rte = lfirst_node(RangeTblEntry, lc);
+
+		if (rte->rtekind == RTE_RELATION && access_is_governed(rte->relid))
+			return false;
+	}
+	return true;
+}
+
+/*
+ * The permissive policy that core gets for governed relations: TRUE, so that
+ * it does not hide every row for lack of native policies.  Where users
+ * defined native policies of their own, these count and are AND-ed with ours.
+ */
+List *
+access_row_security(Relation relation)
+{
+	RowSecurityPolicy *policy;
+	Datum		everybody = ObjectIdGetDatum(InvalidOid);
+	ListCell   *lc;
+
+	if (!steward_is_created() || !access_is_governed(RelationGetRelid(relation)))
+		return NIL;
+	if (relation->rd_rsdesc != NULL)
+	{
+		foreach(lc, relation->rd_rsdesc->policies)
+		{
+			if (!policy_is_carried(lfirst(lc)))
+				return NIL;
+		}
+	}
+	policy = palloc0(sizeof(RowSecurityPolicy));
+	policy->policy_name = pstrdup("pg_steward");
+	policy->polcmd = '*';
+	policy->roles = construct_array(&everybody, 1, OIDOID, sizeof(Oid), true, TYPALIGN_INT);
+	policy->permissive = true;
+	policy->qual = (Expr *) makeBoolConst(true, false);
+	return list_make1(policy);
+}

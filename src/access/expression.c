@@ -1,0 +1,530 @@
+/*-------------------------------------------------------------------------
+ *
+ * expression.c
+ *	  Expressions of policies: parsed from text, checked, made ready for
+ *	  plans.
+ *
+ * Parsing accepts one expression and nothing else, so that nothing can be
+ * smuggled into the statement that carries it.  Checking admits functions of
+ * pg_catalog that are not volatile, those of steward that are meant for
+ * policies, and those that a superuser trusts.  Making ready moves what
+ * depends on the session into sub-selects that run once an execution, and
+ * has sub-selects read with the rights of the policy's creator.
+ *
+ * Copyright (c) 2026, the pg_steward authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/access_internal.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_namespace.h"
+#include "catalog/pg_proc.h"
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "nodes/makefuncs.h"
+#include "nodes/nodeFuncs.h"
+#include "optimizer/optimizer.h"
+#include "parser/parser.h"
+#include "rewrite/rewriteDefine.h"
+#include "rewrite/rewriteHandler.h"
+#include "rewrite/rewriteManip.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/regproc.h"
+#include "utils/syscache.h"
+
+/* ------------------------------------------------------------------------
+ * Parsing
+ * ------------------------------------------------------------------------
+ */
+
+/*
+ * Turns an error position within the expression into one that clients show
+ * with the expression, not with the statement that created the policy.
+ */
+static void
+show_expression(void *arg)
+{
+	int			position = geterrposition();
+
+	if (position > 0)
+	{
+		errposition(0);
+		internalerrposition(position);
+		internalerrquery((const char *) arg);
+	}
+}
+
+/* Errors raised until the pop are shown in the expression. */
+void
+expression_context_push(ErrorContextCallback *callback, const char *text)
+{
+	callback->callback = show_expression;
+	callback->arg = unconstify(char *, text);
+	callback->previous = error_context_stack;
+	error_context_stack = callback;
+}
+
+void
+expression_context_pop(ErrorContextCallback *callback)
+{
+	error_context_stack = callback->previous;
+}
+
+/*
+ * Parses one expression; what tells in errors what it is.  The result is a
+ * raw parse tree.
+ */
+Node *
+expression_parse(const char *what, const char *text)
+{
+	ErrorContextCallback callback;
+	List	   *trees;
+	SelectStmt *stmt;
+	ResTarget  *target;
+
+	if (strlen(text) > MAX_EXPRESSION_LENGTH)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("%s is longer than %d bytes", what, MAX_EXPRESSION_LENGTH),
+				 errhint("Put long lists into a table and read it with a sub-select.")));
+	if (text[strspn(text, " \t\r\n\f\v")] == '\0')
+		ereport(ERROR,
+				(errcode(ERRCODE_SYNTAX_ERROR),
+				 errmsg("%s is empty", what),
+				 errhint("Use true for a policy that concerns every row.")));
+
+	expression_context_push(&callback, text);
+	trees = raw_parser(text, RAW_PARSE_PLPGSQL_EXPR);
+	expression_context_pop(&callback);
+
+	stmt = list_length(trees) == 1 ? (SelectStmt *) linitial_node(RawStmt, trees)->stmt : NULL;
+	if (stmt == NULL || !IsA(stmt, SelectStmt) || list_length(stmt->targetList) != 1 ||
+		stmt->distinctClause != NIL || stmt->intoClause != NULL ||
+		stmt->fromClause != NIL || stmt->whereClause != NULL ||
+		stmt->groupClause != NIL || stmt->havingClause != NULL ||
+		stmt->windowClause != NIL || stmt->valuesLists != NIL ||
+		stmt->sortClause != NIL || stmt->limitOffset != NULL ||
+		stmt->limitCount != NULL || stmt->lockingClause != NIL ||
+		stmt->withClause != NULL || stmt->op != SETOP_NONE)
+		ereport(ERROR,
+				(errcode(ERRCODE_SYNTAX_ERROR),
+				 errmsg("%s is not a single expression", what)));
+	target = linitial_node(ResTarget, stmt->targetList);
+	if (target->name != NULL || target->indirection != NIL)
+		ereport(ERROR,
+				(errcode(ERRCODE_SYNTAX_ERROR),
+				 errmsg("%s is not a single expression", what),
+				 errdetail("Nothing may follow the expression.")));
+	return target->val;
+}
+
+/* ------------------------------------------------------------------------
+ * Checking
+ * ------------------------------------------------------------------------
+ */
+
+/* Functions of schema steward that may stand in policies. */
+static const char *const session_functions[] = {"attr", "current_purpose", "subject"};
+
+static bool
+is_session_function(Oid funcid)
+{
+	bool		result = false;
+
+	if (get_func_namespace(funcid) == steward_namespace())
+	{
+		char	   *name = get_func_name(funcid);
+
+		for (int i = 0; i < lengthof(session_functions); i++)
+			result |= strcmp(name, session_functions[i]) == 0;
+		pfree(name);
+	}
+	return result;
+}
+
+/* Is the function one of those made to mask values, which policies may use? */
+static bool
+is_mask_function(Oid funcid)
+{
+	return get_func_namespace(funcid) == steward_namespace() &&
+		strncmp(get_func_name(funcid), "mask_", 5) == 0;
+}
+
+/* check_functions_in_node() callback: is this function one to be refused? */
+static bool
+refuse_function(Oid funcid, void *context)
+{
+	Oid			nsp = get_func_namespace(funcid);
+
+	if (nsp == PG_CATALOG_NAMESPACE && func_volatile(funcid) != PROVOLATILE_VOLATILE)
+		return false;
+	if (is_session_function(funcid) || is_mask_function(funcid) || trust_in_expressions(funcid))
+		return false;
+	*(Oid *) context = funcid;
+	return true;
+}
+
+static bool
+find_refused_function(Node *node, Oid *funcid)
+{
+	if (node == NULL)
+		return false;
+	if (check_functions_in_node(node, refuse_function, funcid))
+		return true;
+	if (IsA(node, NextValueExpr))
+		return true;
+	if (IsA(node, Query))
+		return query_tree_walker((Query *) node, find_refused_function, funcid, 0);
+	return expression_tree_walker(node, find_refused_function, funcid);
+}
+
+typedef struct ReadCheckContext
+{
+	Oid			creator;
+} ReadCheckContext;
+
+/* A sub-select must read what its creator may read, and no more. */
+static bool
+check_readable(Node *node, ReadCheckContext *context)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, Query))
+	{
+		Query	   *query = (Query *) node;
+		ListCell   *lc;
+
+		foreach(lc, query->rtable)
+		{
+			RangeTblEntry *rte = lfirst_node(RangeTblEntry, lc);
+
+			if (rte->rtekind == RTE_RELATION &&
+				pg_class_aclcheck(rte->relid, context->creator, ACL_SELECT) != ACLCHECK_OK &&
+				pg_attribute_aclcheck_all(rte->relid, context->creator, ACL_SELECT,
+										  ACLMASK_ANY) != ACLCHECK_OK)
+				aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_TABLE, get_rel_name(rte->relid));
+		}
+		return query_tree_walker(query, check_readable, context, 0);
+	}
+	return expression_tree_walker(node, check_readable, context);
+}
+
+/*
+ * Refuses an expression of a policy that uses what it must not: functions of
+ * others, volatile ones, tables that its creator may not read.
+ */
+void
+expression_check(Node *expr, Oid creator)
+{
+	ReadCheckContext context = {creator};
+	Oid			funcid = InvalidOid;
+
+	if (expr == NULL)
+		return;
+	if (find_refused_function(expr, &funcid))
+	{
+		char	   *signature = OidIsValid(funcid) ? format_procedure_qualified(funcid) : "nextval";
+
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("function %s may not be used in a policy", signature),
+				 errdetail("Policies use functions of pg_catalog that are not volatile, steward.attr(), steward.current_purpose() and steward.subject(), and functions that a superuser trusts."),
+				 errhint("A superuser allows it with: SELECT steward.trust('%s', 'reason')", signature)));
+	}
+	(void) check_readable(expr, &context);
+}
+
+/* ------------------------------------------------------------------------
+ * Making ready for plans
+ * ------------------------------------------------------------------------
+ */
+
+/* (SELECT expr): an InitPlan, since expr has no Vars. */
+Expr *
+once_per_execution(Expr *expr)
+{
+	Query	   *query = makeNode(Query);
+	SubLink    *sublink = makeNode(SubLink);
+
+	query->commandType = CMD_SELECT;
+	query->querySource = QSRC_ORIGINAL;
+	query->canSetTag = true;
+	query->jointree = makeFromExpr(NIL, NULL);
+	query->targetList = list_make1(makeTargetEntry(expr, 1, pstrdup("once"), false));
+	query->hasSubLinks = checkExprHasSubLink((Node *) expr);
+
+	sublink->subLinkType = EXPR_SUBLINK;
+	sublink->subselect = (Node *) query;
+	sublink->location = -1;
+	return (Expr *) sublink;
+}
+
+typedef struct SessionContext
+{
+	bool		calls_session;	/* a session function was seen */
+	bool		unfit;			/* depends on a row, or may not be moved */
+} SessionContext;
+
+static bool
+session_function_checker(Oid funcid, void *context)
+{
+	if (is_session_function(funcid))
+		((SessionContext *) context)->calls_session = true;
+	return false;
+}
+
+/* Looks whether an expression depends on the session and on nothing else. */
+static bool
+session_walker(Node *node, SessionContext *context)
+{
+	if (node == NULL)
+		return false;
+	switch (nodeTag(node))
+	{
+		case T_Var:
+		case T_Param:
+		case T_SubLink:
+		case T_SubPlan:
+		case T_Query:
+		case T_Aggref:
+		case T_GroupingFunc:
+		case T_WindowFunc:
+		case T_CaseTestExpr:
+		case T_CoerceToDomainValue:
+		case T_SetToDefault:
+		case T_CurrentOfExpr:
+		case T_NextValueExpr:
+			context->unfit = true;
+			return true;
+		case T_ArrayCoerceExpr:
+			/* Its elemexpr has a CaseTestExpr of its own. */
+			return session_walker((Node *) ((ArrayCoerceExpr *) node)->arg, context);
+		case T_FuncExpr:
+			if (((FuncExpr *) node)->funcretset)
+			{
+				context->unfit = true;
+				return true;
+			}
+			break;
+		default:
+			break;
+	}
+	(void) check_functions_in_node(node, session_function_checker, context);
+	return expression_tree_walker(node, session_walker, context);
+}
+
+/* Only whole scalar expressions can become sub-selects. */
+static bool
+is_scalar_expression(Node *node)
+{
+	switch (nodeTag(node))
+	{
+		case T_FuncExpr:
+		case T_OpExpr:
+		case T_DistinctExpr:
+		case T_NullIfExpr:
+		case T_ScalarArrayOpExpr:
+		case T_BoolExpr:
+		case T_SubscriptingRef:
+		case T_RelabelType:
+		case T_CoerceViaIO:
+		case T_ArrayCoerceExpr:
+		case T_CoerceToDomain:
+		case T_CoalesceExpr:
+		case T_MinMaxExpr:
+		case T_NullTest:
+		case T_BooleanTest:
+		case T_CaseExpr:
+		case T_ArrayExpr:
+			return true;
+		default:
+			return false;
+	}
+}
+
+static bool
+depends_on_session_only(Node *node)
+{
+	SessionContext context = {false, false};
+
+	if (!is_scalar_expression(node))
+		return false;
+	(void) session_walker(node, &context);
+	return context.calls_session && !context.unfit && !contain_volatile_functions(node);
+}
+
+/*
+ * Moves the largest parts that depend on the session alone into sub-selects.
+ * Sub-queries on the way are told that they have sub-selects now.
+ */
+static Node *
+move_session_parts(Node *node, bool *moved)
+{
+	if (node == NULL)
+		return NULL;
+	if (IsA(node, Query))
+	{
+		bool		inside = false;
+		Query	   *query = query_tree_mutator((Query *) node, move_session_parts, &inside, 0);
+
+		query->hasSubLinks |= inside;
+		return (Node *) query;
+	}
+	if (depends_on_session_only(node))
+	{
+		*moved = true;
+		return (Node *) once_per_execution((Expr *) copyObject(node));
+	}
+	return expression_tree_mutator(node, move_session_parts, moved);
+}
+
+typedef struct RewriteContext
+{
+	List	  **relations;
+} RewriteContext;
+
+/* Collects the relations that a rewritten sub-select reads. */
+static bool
+collect_relations(Node *node, RewriteContext *context)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, Query))
+	{
+		Query	   *query = (Query *) node;
+		ListCell   *lc;
+
+		foreach(lc, query->rtable)
+		{
+			RangeTblEntry *rte = lfirst_node(RangeTblEntry, lc);
+
+			if (rte->rtekind == RTE_RELATION)
+				*context->relations = list_append_unique_oid(*context->relations, rte->relid);
+		}
+		return query_tree_walker(query, collect_relations, context, 0);
+	}
+	return expression_tree_walker(node, collect_relations, context);
+}
+
+/*
+ * Rewrites the sub-selects of an expression: views are expanded, as core
+ * does for native policies when it rewrites the statement.
+ */
+static bool
+rewrite_sublinks(Node *node, RewriteContext *context)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, SubLink))
+	{
+		SubLink    *sublink = (SubLink *) node;
+		Query	   *query = castNode(Query, sublink->subselect);
+		List	   *rewritten;
+
+		AcquireRewriteLocks(query, true, false);
+		query->canSetTag = true;
+		rewritten = QueryRewrite(query);
+		if (list_length(rewritten) != 1)
+			elog(ERROR, "unexpected rewrite result of a sub-select in a policy");
+		sublink->subselect = linitial(rewritten);
+		(void) collect_relations(sublink->subselect, context);
+
+		/* QueryRewrite() has seen to the sub-selects inside. */
+		return rewrite_sublinks(sublink->testexpr, context);
+	}
+	return expression_tree_walker(node, rewrite_sublinks, context);
+}
+
+/*
+ * A copy of the expression, ready to be put into a query.  Relations that its
+ * sub-selects read are added to *relations.
+ */
+Expr *
+expression_for_plans(Expr *expr, Oid creator, List **relations)
+{
+	RewriteContext context = {relations};
+	Node	   *result;
+	bool		moved = false;
+
+	if (expr == NULL)
+		return NULL;
+	result = copyObject((Node *) expr);
+	if (checkExprHasSubLink(result))
+	{
+		if (!SearchSysCacheExists1(AUTHOID, ObjectIdGetDatum(creator)))
+			ereport(ERROR,
+					(errcode(ERRCODE_UNDEFINED_OBJECT),
+					 errmsg("the role that wrote a policy with a sub-select was dropped"),
+					 errdetail("The sub-select reads with the rights of that role."),
+					 errhint("An administrator creates the policy again, with replace => true.")));
+		setRuleCheckAsUser(result, creator);
+
+		/* A SubLink at the top must have a parent that can be walked. */
+		result = (Node *) list_make1(result);
+		(void) rewrite_sublinks(result, &context);
+		result = linitial((List *) result);
+	}
+	return (Expr *) move_session_parts(result, &moved);
+}
+
+/* ------------------------------------------------------------------------
+ * Fixing the subject
+ * ------------------------------------------------------------------------
+ */
+
+/*
+ * Below a trusted view or function its owner is the subject, whoever runs the
+ * plan and in whichever process: what depends on him is fixed in the plan.
+ */
+static Node *
+fix_subject(Node *node, Oid *subject)
+{
+	if (node == NULL)
+		return NULL;
+	if (IsA(node, Query))
+		return (Node *) query_tree_mutator((Query *) node, fix_subject, subject, 0);
+	if (IsA(node, FuncExpr) && is_session_function(((FuncExpr *) node)->funcid))
+	{
+		FuncExpr   *call = (FuncExpr *) node;
+		char	   *name = get_func_name(call->funcid);
+		Oid			type = OIDOID;
+		Node	   *value;
+
+		if (strcmp(name, "current_purpose") == 0)
+			return (Node *) makeFuncExpr(steward_function("current_purpose_of", 1, &type),
+										 TEXTOID,
+										 list_make1(makeConst(OIDOID, -1, InvalidOid, sizeof(Oid),
+															  ObjectIdGetDatum(*subject), false, true)),
+										 call->funccollid, call->inputcollid,
+										 COERCE_EXPLICIT_CALL);
+		value = eval_const_expressions(NULL, copyObject(node));
+		if (contain_var_clause(value) || checkExprHasSubLink(value))
+			ereport(ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("a policy that asks for an attribute by the value of a column does not work through a trusted view or function")));
+		subject_push(*subject);
+		PG_TRY();
+		{
+			value = (Node *) evaluate_expr((Expr *) value, exprType(value), exprTypmod(value),
+										   exprCollation(value));
+		}
+		PG_FINALLY();
+		{
+			subject_pop();
+		}
+		PG_END_TRY();
+		return value;
+	}
+	return expression_tree_mutator(node, fix_subject, subject);
+}
+
+/* A copy of the expression in which the subject is fixed. */
+Expr *
+expression_for_subject(Expr *expr, Oid subject)
+{
+	return (Expr *) fix_subject((Node *) expr, &subject);
+}

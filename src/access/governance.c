@@ -1,0 +1,642 @@
+/*-------------------------------------------------------------------------
+ *
+ * governance.c
+ *	  What governs a relation: read from the policy tables and from the
+ *	  native policies that carry the expressions, cached, invalidated.
+ *
+ * The tables are read with catalog snapshots, so that a policy written by
+ * another session holds at once, under any isolation level.  A cache entry
+ * lives in a memory context of its own; an invalidation only marks it, and
+ * the next look-up rebuilds it.
+ *
+ * Copyright (c) 2026, the pg_steward authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/access_internal.h"
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "access/transam.h"
+#include "access/xact.h"
+#include "catalog/indexing.h"
+#include "catalog/pg_inherits.h"
+#include "catalog/pg_proc.h"
+#include "catalog/pg_type.h"
+#include "commands/trigger.h"
+#include "miscadmin.h"
+#include "rewrite/rowsecurity.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/hsearch.h"
+#include "utils/inval.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/syscache.h"
+
+/* Columns of the tables read here, in the order of access.sql. */
+#define Anum_protected_relation_relation	1
+#define Anum_protected_relation_mode		2
+#define Anum_row_policy_relation			1
+#define Anum_row_policy_name				2
+#define Anum_row_policy_effect				3
+#define Anum_row_policy_commands			4
+#define Anum_row_policy_purposes			5
+#define Anum_row_policy_valid_from			6
+#define Anum_row_policy_valid_until			7
+#define Anum_row_policy_created_by			8
+#define Anum_row_policy_role_relation		1
+#define Anum_row_policy_role_policy			2
+#define Anum_row_policy_role_role			3
+
+typedef struct GovernanceEntry
+{
+	Oid			relid;			/* hash key */
+	bool		valid;
+	bool		governed;		/* known before the policies are read */
+	MemoryContext context;		/* NULL while there is nothing to keep */
+	Governance	governance;
+} GovernanceEntry;
+
+static HTAB *entries = NULL;
+
+/* Relations of which governed entries and entries with ancestors depend. */
+static HTAB *tracked = NULL;
+
+/* Is any relation protected at all? */
+static bool any_known = false;
+static bool any_protected = false;
+
+/* Hash by which plancache.c finds plans over governed relations; 0: none yet. */
+static uint32 plan_hash = 0;
+static bool plan_hash_known = false;
+
+static const struct
+{
+	const char *name;
+	int			command;
+}			commands[] = {
+	{"select", COMMAND_SELECT},
+	{"insert", COMMAND_INSERT},
+	{"update", COMMAND_UPDATE},
+	{"delete", COMMAND_DELETE},
+	{"all", COMMAND_ALL},
+};
+
+/* The bits of a command's name; 0 where it is none. */
+int
+command_from_name(const char *name)
+{
+	for (int i = 0; i < lengthof(commands); i++)
+		if (strcmp(commands[i].name, name) == 0)
+			return commands[i].command;
+	return 0;
+}
+
+/* The name of one command. */
+const char *
+command_name(int command)
+{
+	for (int i = 0; i < lengthof(commands); i++)
+		if (commands[i].command == command)
+			return commands[i].name;
+	elog(ERROR, "unrecognized command %d", command);
+	return NULL;
+}
+
+/* ------------------------------------------------------------------------
+ * Invalidation
+ * ------------------------------------------------------------------------
+ */
+
+static void
+invalidate_all(void)
+{
+	HASH_SEQ_STATUS status;
+	GovernanceEntry *entry;
+
+	any_known = false;
+	if (entries == NULL)
+		return;
+	hash_seq_init(&status, entries);
+	while ((entry = hash_seq_search(&status)) != NULL)
+		entry->valid = false;
+}
+
+static void
+forget_by_relation(Datum arg, Oid relid)
+{
+	if (!OidIsValid(relid) || !steward_is_known() ||
+		relid == steward_known_table(TABLE_PROTECTED_RELATION) ||
+		relid == steward_known_table(TABLE_ROW_POLICY) ||
+		relid == steward_known_table(TABLE_ROW_POLICY_ROLE))
+		invalidate_all();
+	else if (entries != NULL)
+	{
+		GovernanceEntry *entry;
+
+		if (hash_search(tracked, &relid, HASH_FIND, NULL) != NULL)
+		{
+			invalidate_all();
+			return;
+		}
+		entry = hash_search(entries, &relid, HASH_FIND, NULL);
+		if (entry != NULL)
+			entry->valid = false;
+	}
+}
+
+/*
+ * Plans over governed relations become useless in this backend: the subject
+ * has changed in a way that plancache.c does not see.  Cheap, raises nothing
+ * and reads no catalog, for it is called from assign hooks and callbacks.
+ *
+ * Each such plan depends on one function of ours (enforce.c); telling
+ * plancache.c that the function changed hits exactly those plans.
+ */
+void
+plans_forget(void)
+{
+	if (plan_hash_known)
+		CallSyscacheCallbacks(PROCOID, plan_hash);
+}
+
+/* The hash of the function on which plans over governed relations depend. */
+uint32
+plans_dependency(void)
+{
+	if (!plan_hash_known)
+	{
+		Oid			args[] = {TEXTARRAYOID, TIMESTAMPTZOID, TIMESTAMPTZOID, OIDOID};
+		Oid			gate = steward_function("policy_gate", lengthof(args), args);
+
+		plan_hash = GetSysCacheHashValue1(PROCOID, ObjectIdGetDatum(gate));
+		plan_hash_known = true;
+	}
+	return plan_hash;
+}
+
+/*
+ * What governs a relation has changed: every backend forgets it when the
+ * transaction commits.
+ */
+void
+governance_changed(Oid relid)
+{
+	Oid			marker = steward_table(TABLE_PROTECTED_RELATION);
+
+	CacheInvalidateRelcacheByRelid(relid);
+
+	/* Plans over governed relations depend on this table (enforce.c). */
+	if (relid != marker)
+		CacheInvalidateRelcacheByRelid(marker);
+}
+
+STEWARD_FUNCTION(steward_governance_changed);
+
+/* governance_changed(): statement trigger on every table of governance. */
+Datum
+steward_governance_changed(PG_FUNCTION_ARGS)
+{
+	Oid			relid;
+
+	if (!CALLED_AS_TRIGGER(fcinfo))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("function \"governance_changed\" must be called as a trigger")));
+	relid = RelationGetRelid(((TriggerData *) fcinfo->context)->tg_relation);
+
+	/* While the install script or a restore runs, not all tables exist. */
+	if (!steward_is_created() ||
+		relid == steward_table(TABLE_PURPOSE) ||
+		relid == steward_table(TABLE_PURPOSE_GRANT) ||
+		(relid == steward_table(TABLE_ROLE_ATTRIBUTE) && !trust_any()))
+		CacheInvalidateRelcacheByRelid(relid);	/* read at each execution */
+	else
+		governance_changed(relid);
+	return PointerGetDatum(NULL);
+}
+
+/* Registers the invalidations.  Called at server start. */
+void
+governance_init(void)
+{
+	CacheRegisterRelcacheCallback(forget_by_relation, (Datum) 0);
+}
+
+/* ------------------------------------------------------------------------
+ * Reading
+ * ------------------------------------------------------------------------
+ */
+
+/* The relations of which relid is a partition or child, at any depth. */
+static List *
+ancestors_of(Oid relid)
+{
+	List	   *ancestors = NIL;
+	List	   *todo = list_make1_oid(relid);
+	Relation	rel = table_open(InheritsRelationId, AccessShareLock);
+
+	while (todo != NIL)
+	{
+		Oid			child = linitial_oid(todo);
+		ScanKeyData key;
+		SysScanDesc scan;
+		HeapTuple	tup;
+
+		todo = list_delete_first(todo);
+		ScanKeyInit(&key, Anum_pg_inherits_inhrelid, BTEqualStrategyNumber,
+					F_OIDEQ, ObjectIdGetDatum(child));
+		scan = systable_beginscan(rel, InheritsRelidSeqnoIndexId, true, NULL, 1, &key);
+		while (HeapTupleIsValid(tup = systable_getnext(scan)))
+		{
+			Oid			parent = ((Form_pg_inherits) GETSTRUCT(tup))->inhparent;
+
+			if (!list_member_oid(ancestors, parent))
+			{
+				ancestors = lappend_oid(ancestors, parent);
+				todo = lappend_oid(todo, parent);
+			}
+		}
+		systable_endscan(scan);
+	}
+	table_close(rel, AccessShareLock);
+	return ancestors;
+}
+
+/*
+ * Is the relation protected by itself, and does it only observe?
+ */
+static bool
+is_protected(Oid relid, bool *observe)
+{
+	Relation	rel = table_open(steward_table(TABLE_PROTECTED_RELATION), AccessShareLock);
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tup;
+	bool		found = false;
+
+	ScanKeyInit(&key, Anum_protected_relation_relation, BTEqualStrategyNumber,
+				F_OIDEQ, ObjectIdGetDatum(relid));
+	scan = systable_beginscan(rel, steward_index(TABLE_PROTECTED_RELATION), true, NULL, 1, &key);
+	if (HeapTupleIsValid(tup = systable_getnext(scan)))
+	{
+		bool		isnull;
+		char	   *mode = TextDatumGetCString(heap_getattr(tup, Anum_protected_relation_mode,
+															RelationGetDescr(rel), &isnull));
+
+		found = true;
+		*observe = strcmp(mode, "observe") == 0;
+	}
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+	return found;
+}
+
+/* Is any relation of this database protected? */
+bool
+governance_any(void)
+{
+	if (unlikely(!any_known))
+	{
+		Relation	rel;
+		SysScanDesc scan;
+
+		if (!steward_is_created())
+			return false;
+		any_known = true;
+		rel = table_open(steward_table(TABLE_PROTECTED_RELATION), AccessShareLock);
+		scan = systable_beginscan(rel, steward_index(TABLE_PROTECTED_RELATION), true, NULL, 0, NULL);
+		any_protected = HeapTupleIsValid(systable_getnext(scan));
+		systable_endscan(scan);
+		table_close(rel, AccessShareLock);
+	}
+	return any_protected;
+}
+
+static TimestampTz
+read_timestamp(HeapTuple tup, int attno, TupleDesc desc, TimestampTz otherwise)
+{
+	bool		isnull;
+	Datum		d = heap_getattr(tup, attno, desc, &isnull);
+
+	return isnull ? otherwise : DatumGetTimestampTz(d);
+}
+
+/* Reads one row of row_policy; expressions and roles come later. */
+static RowPolicy *
+read_policy(HeapTuple tup, TupleDesc desc)
+{
+	RowPolicy  *policy = palloc0(sizeof(RowPolicy));
+	bool		isnull;
+	Datum		d;
+	Datum	   *elems;
+	int			n;
+
+	policy->name = pstrdup(NameStr(*DatumGetName(heap_getattr(tup, Anum_row_policy_name, desc, &isnull))));
+	d = heap_getattr(tup, Anum_row_policy_effect, desc, &isnull);
+	policy->deny = strcmp(TextDatumGetCString(d), "deny") == 0;
+
+	d = heap_getattr(tup, Anum_row_policy_commands, desc, &isnull);
+	deconstruct_array(DatumGetArrayTypeP(d), TEXTOID, -1, false, TYPALIGN_INT, &elems, NULL, &n);
+	for (int i = 0; i < n; i++)
+		policy->commands |= command_from_name(TextDatumGetCString(elems[i]));
+
+	d = heap_getattr(tup, Anum_row_policy_purposes, desc, &isnull);
+	policy->purposes = isnull ? NULL : DatumGetArrayTypePCopy(d);
+
+	policy->valid_from = read_timestamp(tup, Anum_row_policy_valid_from, desc, DT_NOBEGIN);
+	policy->valid_until = read_timestamp(tup, Anum_row_policy_valid_until, desc, DT_NOEND);
+	policy->created_by = DatumGetObjectId(heap_getattr(tup, Anum_row_policy_created_by, desc, &isnull));
+	return policy;
+}
+
+/* Gives the policies of a relation their roles. */
+static void
+read_roles(Oid relid, List *policies)
+{
+	Relation	rel = table_open(steward_table(TABLE_ROW_POLICY_ROLE), AccessShareLock);
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tup;
+
+	ScanKeyInit(&key, Anum_row_policy_role_relation, BTEqualStrategyNumber,
+				F_OIDEQ, ObjectIdGetDatum(relid));
+	scan = systable_beginscan(rel, steward_index(TABLE_ROW_POLICY_ROLE), true, NULL, 1, &key);
+	while (HeapTupleIsValid(tup = systable_getnext(scan)))
+	{
+		bool		isnull;
+		TupleDesc	desc = RelationGetDescr(rel);
+		char	   *name = NameStr(*DatumGetName(heap_getattr(tup, Anum_row_policy_role_policy, desc, &isnull)));
+		Oid			role = DatumGetObjectId(heap_getattr(tup, Anum_row_policy_role_role, desc, &isnull));
+		ListCell   *lc;
+
+		foreach(lc, policies)
+		{
+			RowPolicy  *policy = lfirst(lc);
+
+			if (strcmp(policy->name, name) != 0)
+				continue;
+			if (policy->roles == NULL)
+				policy->roles = palloc(sizeof(Oid));
+			else
+				policy->roles = repalloc(policy->roles, (policy->nroles + 1) * sizeof(Oid));
+			policy->roles[policy->nroles++] = role;
+			break;
+		}
+	}
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+}
+
+/* Is the native policy one that only carries ours? */
+bool
+policy_is_carried(const RowSecurityPolicy *native)
+{
+	Oid			carrier = steward_role(STEWARD_CARRIER);
+
+	return OidIsValid(carrier) && ARR_NDIM(native->roles) == 1 &&
+		ARR_DIMS(native->roles)[0] == 1 &&
+		((Oid *) ARR_DATA_PTR(native->roles))[0] == carrier;
+}
+
+/*
+ * Gives the policies the expressions that their native policies carry.  A
+ * policy without its carrier must not be passed over: it might be a deny.
+ */
+static void
+read_expressions(Relation rel, List *policies)
+{
+	ListCell   *lc;
+
+	foreach(lc, policies)
+	{
+		RowPolicy  *policy = lfirst(lc);
+		RowSecurityPolicy *carrier = NULL;
+		ListCell   *lc2;
+
+		if (rel->rd_rsdesc != NULL)
+		{
+			foreach(lc2, rel->rd_rsdesc->policies)
+			{
+				RowSecurityPolicy *native = lfirst(lc2);
+
+				if (strcmp(native->policy_name, policy->name) == 0 &&
+					policy_is_carried(native))
+					carrier = native;
+			}
+		}
+		if (carrier == NULL || carrier->qual == NULL)
+			ereport(ERROR,
+					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+					 errmsg("row policy \"%s\" of table \"%s\" has lost the native policy that carries it",
+							policy->name, RelationGetRelationName(rel)),
+					 errdetail("Row security of the table was disabled, or the native policy was dropped, behind pg_steward's back."),
+					 errhint("An administrator drops the policy with steward.drop_row_policy() and creates it again; see steward.doctor().")));
+		policy->qual = copyObject(carrier->qual);
+		policy->check = copyObject(carrier->with_check_qual);
+		policy->plan_qual = expression_for_plans(policy->qual, policy->created_by, &policy->relations);
+		policy->plan_check = expression_for_plans(policy->check, policy->created_by, &policy->relations);
+	}
+}
+
+/* Reads the policies of one protected relation, ordered by name. */
+static PolicySet *
+read_policy_set(Oid relid, bool observe)
+{
+	PolicySet  *set = palloc0(sizeof(PolicySet));
+	Relation	rel;
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tup;
+
+	set->relid = relid;
+	set->observe = observe;
+
+	rel = table_open(steward_table(TABLE_ROW_POLICY), AccessShareLock);
+	ScanKeyInit(&key, Anum_row_policy_relation, BTEqualStrategyNumber,
+				F_OIDEQ, ObjectIdGetDatum(relid));
+	scan = systable_beginscan(rel, steward_index(TABLE_ROW_POLICY), true, NULL, 1, &key);
+	while (HeapTupleIsValid(tup = systable_getnext(scan)))
+		set->policies = lappend(set->policies, read_policy(tup, RelationGetDescr(rel)));
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+
+	if (set->policies != NIL)
+	{
+		read_roles(relid, set->policies);
+		rel = table_open(relid, AccessShareLock);
+		read_expressions(rel, set->policies);
+		table_close(rel, AccessShareLock);
+	}
+	return set;
+}
+
+/* Notes that entries depend on the relation. */
+static void
+track(Oid relid)
+{
+	(void) hash_search(tracked, &relid, HASH_ENTER, NULL);
+}
+
+static void
+track_list(List *relids)
+{
+	ListCell   *lc;
+
+	foreach(lc, relids)
+		track(lfirst_oid(lc));
+}
+
+/*
+ * Fills the governance of a relation, in the current memory context.
+ * *governed is set before any policy is read: reading a sub-select asks
+ * whether the very relation is governed.
+ */
+static void
+read_governance(Governance *governance, List *ancestors, bool *governed)
+{
+	List	   *chain = lcons_oid(governance->relid, list_copy(ancestors));
+	List	   *protectors = NIL;
+	List	   *observes = NIL;
+	bool		observe;
+	ListCell   *lc;
+	ListCell   *lc_observe;
+
+	foreach(lc, chain)
+	{
+		if (is_protected(lfirst_oid(lc), &observe))
+		{
+			protectors = lappend_oid(protectors, lfirst_oid(lc));
+			observes = lappend_int(observes, observe);
+		}
+	}
+	*governed = protectors != NIL;
+
+	governance->sets = NIL;
+	forboth(lc, protectors, lc_observe, observes)
+	{
+		Oid			relid = lfirst_oid(lc);
+		PolicySet  *set = read_policy_set(relid, lfirst_int(lc_observe));
+		ListCell   *lc2;
+
+		if (relid != governance->relid)
+		{
+			Relation	child = table_open(governance->relid, AccessShareLock);
+			Relation	parent = table_open(relid, AccessShareLock);
+
+			set->attrmap = build_attrmap_by_name(RelationGetDescr(child),
+												 RelationGetDescr(parent)
+												 STEWARD_ATTRMAP_ARGS);
+			set->rowtype = child->rd_rel->reltype;
+			table_close(parent, AccessShareLock);
+			table_close(child, AccessShareLock);
+		}
+		governance->sets = lappend(governance->sets, set);
+		track(relid);
+		foreach(lc2, set->policies)
+			track_list(((RowPolicy *) lfirst(lc2))->relations);
+	}
+}
+
+static void
+create_caches(void)
+{
+	HASHCTL		ctl = {0};
+
+	ctl.keysize = sizeof(Oid);
+	ctl.entrysize = sizeof(GovernanceEntry);
+	entries = hash_create("pg_steward governance", 256, &ctl, HASH_ELEM | HASH_BLOBS);
+	ctl.entrysize = sizeof(Oid);
+	tracked = hash_create("pg_steward tracked relations", 64, &ctl, HASH_ELEM | HASH_BLOBS);
+}
+
+/*
+ * What governs the relation; sets is NIL where nothing does.  Raises where a
+ * policy cannot be read: an unreadable policy opens nothing.
+ */
+const Governance *
+governance_of(Oid relid)
+{
+	static const Governance none = {InvalidOid, NIL};
+	GovernanceEntry *entry;
+	bool		found;
+	List	   *ancestors;
+	MemoryContext context;
+	MemoryContext old;
+
+	if (relid < FirstNormalObjectId || !governance_any())
+		return &none;
+	if (unlikely(entries == NULL))
+		create_caches();
+
+	entry = hash_search(entries, &relid, HASH_FIND, NULL);
+	if (likely(entry != NULL && entry->valid))
+		return &entry->governance;
+
+	/*
+	 * Build aside, so that an error leaves no half an entry.  Reading takes
+	 * locks and so may bring invalidations: what arrives meanwhile must leave
+	 * the entry invalid, so it is marked valid before.
+	 */
+	entry = hash_search(entries, &relid, HASH_ENTER, &found);
+	if (!found)
+	{
+		entry->context = NULL;
+		entry->governance = none;
+	}
+	entry->valid = false;
+
+	context = AllocSetContextCreate(CurrentMemoryContext, "pg_steward governance entry",
+									ALLOCSET_SMALL_SIZES);
+	old = MemoryContextSwitchTo(context);
+	PG_TRY();
+	{
+		Governance	governance = {relid, NIL};
+
+		entry->valid = true;
+		ancestors = ancestors_of(relid);
+		read_governance(&governance, ancestors, &entry->governed);
+		if (ancestors != NIL)
+		{
+			track(relid);
+			track_list(ancestors);
+		}
+
+		if (entry->context != NULL)
+			MemoryContextDelete(entry->context);
+		entry->context = NULL;
+		entry->governance = governance;
+		if (governance.sets != NIL)
+		{
+			MemoryContextSetParent(context, CacheMemoryContext);
+			entry->context = context;
+		}
+		else
+			MemoryContextDelete(context);
+	}
+	PG_CATCH();
+	{
+		entry->valid = false;
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(old);
+	return &entry->governance;
+}
+
+/* Is the relation governed? */
+bool
+access_is_governed(Oid relid)
+{
+	GovernanceEntry *entry;
+
+	if (entries != NULL &&
+		(entry = hash_search(entries, &relid, HASH_FIND, NULL)) != NULL && entry->valid)
+		return entry->governed;
+	return governance_of(relid)->sets != NIL;
+}

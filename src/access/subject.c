@@ -1,0 +1,632 @@
+/*-------------------------------------------------------------------------
+ *
+ * subject.c
+ *	  Who is acting, for which purpose, with which attributes and grants.
+ *
+ * The subject is the role outside of any SECURITY DEFINER function.  What it
+ * was granted is read with catalog snapshots, so that a change is seen at
+ * once under any isolation level, and is cached until the tables or the
+ * memberships change.  Validity is decided by the wall clock at each use.
+ *
+ * Copyright (c) 2026, the pg_steward authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/access_internal.h"
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/parallel.h"
+#include "access/table.h"
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "lib/stringinfo.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/inval.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/syscache.h"
+
+/* Columns of the tables read here, in the order of access.sql. */
+#define Anum_purpose_grant_purpose		1
+#define Anum_purpose_grant_to_role		2
+#define Anum_purpose_grant_valid_from	3
+#define Anum_purpose_grant_valid_until	4
+#define Anum_role_attribute_role		1
+#define Anum_role_attribute_key			2
+#define Anum_role_attribute_value		3
+
+#define MAX_PURPOSE_LENGTH	200
+
+/* Past this many cached answers a cache starts anew: poolers have many users. */
+#define MAX_CACHED			512
+
+/* One interval in which a purpose is granted to a role. */
+typedef struct GrantInterval
+{
+	TimestampTz valid_from;
+	TimestampTz valid_until;
+} GrantInterval;
+
+typedef struct CachedGrant
+{
+	Oid			roleid;
+	char	   *purpose;
+	List	   *intervals;		/* of GrantInterval; NIL: never granted */
+} CachedGrant;
+
+typedef struct CachedAttribute
+{
+	Oid			roleid;
+	char	   *key;
+	Datum		value;			/* text[], 0: none */
+} CachedAttribute;
+
+static char *purpose_guc = NULL;
+
+static MemoryContext grant_context = NULL;
+static List *grant_cache = NIL;
+static bool grant_cache_valid = false;
+
+static MemoryContext attribute_context = NULL;
+static List *attribute_cache = NIL;
+static bool attribute_cache_valid = false;
+
+/* Roles that act through trusted functions, innermost last. */
+static List *trusted_subjects = NIL;
+
+static GucStringAssignHook prev_assign_role = NULL;
+static GucStringAssignHook prev_assign_session_authorization = NULL;
+
+/* ------------------------------------------------------------------------
+ * The subject
+ * ------------------------------------------------------------------------
+ */
+
+/*
+ * Who acts: the owner of the innermost trusted function, else the role
+ * outside of any SECURITY DEFINER function.
+ *
+ * A role beyond governance does not lend that to code of others: in a
+ * definer function, or where PostgreSQL runs code of a table's owner (index
+ * expressions, materialized views, autovacuum), that code's role acts.
+ */
+Oid
+access_subject(void)
+{
+	if (unlikely(trusted_subjects != NIL))
+		return llast_oid(trusted_subjects);
+	return subject_untrusted();
+}
+
+/* The same, as if no object were trusted. */
+Oid
+subject_untrusted(void)
+{
+	Oid			outer = GetOuterUserId();
+
+	if (outer != GetUserId() && steward_bypasses(outer))
+		return GetUserId();
+	return outer;
+}
+
+/* The role that opened the session; SET ROLE cannot shed what it is denied. */
+Oid
+subject_session(void)
+{
+	return GetSessionUserId();
+}
+
+/* From here on roleid acts, until subject_pop(). */
+void
+subject_push(Oid roleid)
+{
+	MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
+	Oid			before = access_subject();
+
+	trusted_subjects = lappend_oid(trusted_subjects, roleid);
+	MemoryContextSwitchTo(old);
+	if (before != roleid)
+		plans_forget();
+}
+
+/* Ends the innermost subject_push(), also after an error. */
+void
+subject_pop(void)
+{
+	Oid			before = access_subject();
+
+	trusted_subjects = list_delete_last(trusted_subjects);
+	if (before != access_subject())
+		plans_forget();
+}
+
+static void
+assign_role(const char *newval, void *extra)
+{
+	prev_assign_role(newval, extra);
+	plans_forget();
+}
+
+static void
+assign_session_authorization(const char *newval, void *extra)
+{
+	prev_assign_session_authorization(newval, extra);
+	plans_forget();
+}
+
+/*
+ * Watches a setting of core's.  Plans made inside definer functions do not
+ * notice by themselves that the role outside has changed.
+ */
+static void
+watch_setting(const char *name, GucStringAssignHook hook, GucStringAssignHook *prev)
+{
+	struct config_generic *generic = steward_find_guc(name);
+	struct config_string *setting;
+
+	if (generic == NULL || generic->vartype != PGC_STRING)
+		elog(FATAL, "setting \"%s\" not found", name);
+	setting = (struct config_string *) generic;
+	*prev = setting->assign_hook;
+	setting->assign_hook = hook;
+}
+
+/* ------------------------------------------------------------------------
+ * Grants of purposes
+ * ------------------------------------------------------------------------
+ */
+
+/* The moment by which validity is decided. */
+TimestampTz
+wall_clock(void)
+{
+	return GetCurrentTimestamp();
+}
+
+static bool
+holds_grant(Oid roleid, Oid to_role)
+{
+	return !OidIsValid(to_role) || has_privs_of_role(roleid, to_role);
+}
+
+/* Reads an interval of the grant, open ends as infinities. */
+static GrantInterval *
+read_interval(HeapTuple tup, TupleDesc desc)
+{
+	GrantInterval *interval = palloc(sizeof(GrantInterval));
+	bool		isnull;
+	Datum		d;
+
+	d = heap_getattr(tup, Anum_purpose_grant_valid_from, desc, &isnull);
+	interval->valid_from = isnull ? DT_NOBEGIN : DatumGetTimestampTz(d);
+	d = heap_getattr(tup, Anum_purpose_grant_valid_until, desc, &isnull);
+	interval->valid_until = isnull ? DT_NOEND : DatumGetTimestampTz(d);
+	return interval;
+}
+
+static bool
+interval_holds(const GrantInterval *interval, TimestampTz at)
+{
+	return interval->valid_from <= at && at < interval->valid_until;
+}
+
+/* Reads the intervals in which purpose is granted to roleid. */
+static List *
+read_grants(Oid roleid, const char *purpose)
+{
+	Relation	rel = table_open(steward_table(TABLE_PURPOSE_GRANT), AccessShareLock);
+	List	   *intervals = NIL;
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tup;
+
+	ScanKeyInit(&key, Anum_purpose_grant_purpose, BTEqualStrategyNumber,
+				F_TEXTEQ, CStringGetTextDatum(purpose));
+	scan = systable_beginscan(rel, steward_index(TABLE_PURPOSE_GRANT), true, NULL, 1, &key);
+	while (HeapTupleIsValid(tup = systable_getnext(scan)))
+	{
+		bool		isnull;
+		Oid			to_role = DatumGetObjectId(heap_getattr(tup, Anum_purpose_grant_to_role,
+															RelationGetDescr(rel), &isnull));
+
+		if (holds_grant(roleid, to_role))
+			intervals = lappend(intervals, read_interval(tup, RelationGetDescr(rel)));
+	}
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+	return intervals;
+}
+
+/* Makes a cache usable: emptied where it is out of date or too full. */
+static void
+ready_cache(MemoryContext *context, List **cache, bool *valid)
+{
+	if (*valid && list_length(*cache) < MAX_CACHED)
+		return;
+	if (*context == NULL)
+		*context = AllocSetContextCreate(TopMemoryContext, "pg_steward cache", ALLOCSET_DEFAULT_SIZES);
+	*cache = NIL;
+	MemoryContextReset(*context);
+	*valid = true;
+}
+
+/* Is the purpose granted to the role at that moment? */
+bool
+purpose_is_granted(Oid roleid, const char *purpose, TimestampTz at)
+{
+	CachedGrant *grant = NULL;
+	ListCell   *lc;
+
+	ready_cache(&grant_context, &grant_cache, &grant_cache_valid);
+	foreach(lc, grant_cache)
+	{
+		CachedGrant *candidate = lfirst(lc);
+
+		if (candidate->roleid == roleid && strcmp(candidate->purpose, purpose) == 0)
+		{
+			grant = candidate;
+			break;
+		}
+	}
+	if (grant == NULL)
+	{
+		List	   *intervals = read_grants(roleid, purpose);
+		MemoryContext old;
+
+		/* Reading may have brought the news that the cache is out of date. */
+		ready_cache(&grant_context, &grant_cache, &grant_cache_valid);
+		old = MemoryContextSwitchTo(grant_context);
+		grant = palloc(sizeof(CachedGrant));
+		grant->roleid = roleid;
+		grant->purpose = pstrdup(purpose);
+		grant->intervals = NIL;
+		foreach(lc, intervals)
+		{
+			GrantInterval *copy = palloc(sizeof(GrantInterval));
+
+			*copy = *(GrantInterval *) lfirst(lc);
+			grant->intervals = lappend(grant->intervals, copy);
+		}
+		grant_cache = lcons(grant, grant_cache);
+		MemoryContextSwitchTo(old);
+	}
+	foreach(lc, grant->intervals)
+	{
+		if (interval_holds(lfirst(lc), at))
+			return true;
+	}
+	return false;
+}
+
+/* The purposes granted to the role at that moment, as names in order. */
+List *
+purposes_granted(Oid roleid, TimestampTz at)
+{
+	Relation	rel = table_open(steward_table(TABLE_PURPOSE_GRANT), AccessShareLock);
+	List	   *names = NIL;
+	SysScanDesc scan;
+	HeapTuple	tup;
+
+	scan = systable_beginscan(rel, steward_index(TABLE_PURPOSE_GRANT), true, NULL, 0, NULL);
+	while (HeapTupleIsValid(tup = systable_getnext(scan)))
+	{
+		bool		isnull;
+		TupleDesc	desc = RelationGetDescr(rel);
+		Oid			to_role = DatumGetObjectId(heap_getattr(tup, Anum_purpose_grant_to_role, desc, &isnull));
+		char	   *name;
+
+		if (!holds_grant(roleid, to_role) || !interval_holds(read_interval(tup, desc), at))
+			continue;
+		name = TextDatumGetCString(heap_getattr(tup, Anum_purpose_grant_purpose, desc, &isnull));
+		if (names == NIL || strcmp(strVal(llast(names)), name) != 0)
+			names = lappend(names, makeString(name));
+	}
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+	return names;
+}
+
+/* steward.purpose as it stands, NULL where it is empty. */
+const char *
+purpose_setting(void)
+{
+	return purpose_guc != NULL && purpose_guc[0] != '\0' ? purpose_guc : NULL;
+}
+
+/* steward.purpose where the role holds a grant of it now, else NULL. */
+const char *
+purpose_effective(Oid roleid)
+{
+	const char *purpose = purpose_setting();
+
+	if (purpose == NULL || !purpose_is_granted(roleid, purpose, wall_clock()))
+		return NULL;
+	return purpose;
+}
+
+/* The effective purpose of the subject. */
+const char *
+access_purpose(void)
+{
+	return purpose_effective(access_subject());
+}
+
+/* "a", "b" and so on, for hints; at most ten. */
+static char *
+list_names(List *names)
+{
+	StringInfoData buf;
+	ListCell   *lc;
+
+	initStringInfo(&buf);
+	foreach(lc, names)
+	{
+		if (foreach_current_index(lc) == 10)
+		{
+			appendStringInfo(&buf, " and %d more", list_length(names) - 10);
+			break;
+		}
+		appendStringInfo(&buf, "%s\"%s\"", foreach_current_index(lc) > 0 ? ", " : "",
+						 strVal(lfirst(lc)));
+	}
+	return buf.data;
+}
+
+/*
+ * Checks a new value of steward.purpose.  Typed interactively, a purpose that
+ * is not granted is refused; from ALTER ROLE, a connection option or a file
+ * it warns, and counts as none for as long as it is not granted.
+ */
+static bool
+check_purpose(char **newval, void **extra, GucSource source)
+{
+	Oid			subject;
+	List	   *granted;
+
+	if ((*newval)[0] == '\0')
+		return true;
+	if (strlen(*newval) > MAX_PURPOSE_LENGTH)
+	{
+		GUC_check_errmsg("purpose is longer than %d bytes", MAX_PURPOSE_LENGTH);
+		return false;
+	}
+
+	/* A parallel worker takes over what its leader has checked. */
+	if (!IsTransactionState() || InitializingParallelWorker || IsParallelWorker())
+		return true;
+	if (!steward_is_created())
+		return true;
+
+	subject = access_subject();
+	AcceptInvalidationMessages();
+	if (purpose_is_granted(subject, *newval, wall_clock()))
+		return true;
+
+	granted = purposes_granted(subject, wall_clock());
+	if (source < PGC_S_INTERACTIVE || source == PGC_S_TEST)
+	{
+		ereport(WARNING,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("purpose \"%s\" is not known or not granted to role \"%s\"",
+						*newval, GetUserNameFromId(subject, false)),
+				 errdetail("It counts as no purpose until it is granted.")));
+		return true;
+	}
+	GUC_check_errcode(ERRCODE_INSUFFICIENT_PRIVILEGE);
+	GUC_check_errmsg("purpose \"%s\" is not known or not granted to role \"%s\"",
+					 *newval, GetUserNameFromId(subject, false));
+	if (granted != NIL)
+		GUC_check_errhint("Granted to this role now: %s.", list_names(granted));
+	else
+		GUC_check_errhint("No purpose is granted to this role; a member of steward_admin grants one with steward.grant_purpose().");
+	return false;
+}
+
+/* ------------------------------------------------------------------------
+ * Attributes
+ * ------------------------------------------------------------------------
+ */
+
+/* The attribute of a role as text[], valid until the next look-up. */
+Datum
+subject_attribute(Oid roleid, const char *attribute, bool *found)
+{
+	Relation	rel;
+	ScanKeyData key[2];
+	SysScanDesc scan;
+	HeapTuple	tup;
+	ListCell   *lc;
+	CachedAttribute *entry;
+	Datum		value = (Datum) 0;
+	MemoryContext old;
+
+	ready_cache(&attribute_context, &attribute_cache, &attribute_cache_valid);
+	foreach(lc, attribute_cache)
+	{
+		entry = lfirst(lc);
+		if (entry->roleid == roleid && strcmp(entry->key, attribute) == 0)
+		{
+			*found = entry->value != (Datum) 0;
+			return entry->value;
+		}
+	}
+
+	rel = table_open(steward_table(TABLE_ROLE_ATTRIBUTE), AccessShareLock);
+	ScanKeyInit(&key[0], Anum_role_attribute_role, BTEqualStrategyNumber,
+				F_OIDEQ, ObjectIdGetDatum(roleid));
+	ScanKeyInit(&key[1], Anum_role_attribute_key, BTEqualStrategyNumber,
+				F_TEXTEQ, CStringGetTextDatum(attribute));
+	scan = systable_beginscan(rel, steward_index(TABLE_ROLE_ATTRIBUTE), true, NULL, 2, key);
+	tup = systable_getnext(scan);
+	if (HeapTupleIsValid(tup))
+	{
+		bool		isnull;
+
+		value = heap_getattr(tup, Anum_role_attribute_value, RelationGetDescr(rel), &isnull);
+		value = PointerGetDatum(DatumGetArrayTypePCopy(value));
+	}
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+
+	ready_cache(&attribute_context, &attribute_cache, &attribute_cache_valid);
+	old = MemoryContextSwitchTo(attribute_context);
+	entry = palloc(sizeof(CachedAttribute));
+	entry->roleid = roleid;
+	entry->key = pstrdup(attribute);
+	entry->value = value == (Datum) 0 ? (Datum) 0 : PointerGetDatum(DatumGetArrayTypePCopy(value));
+	attribute_cache = lcons(entry, attribute_cache);
+	MemoryContextSwitchTo(old);
+
+	*found = value != (Datum) 0;
+	return entry->value;
+}
+
+/* ------------------------------------------------------------------------
+ * Invalidation
+ * ------------------------------------------------------------------------
+ */
+
+static void
+forget_by_relation(Datum arg, Oid relid)
+{
+	if (!OidIsValid(relid) || !steward_is_known())
+	{
+		grant_cache_valid = attribute_cache_valid = false;
+		return;
+	}
+	if (relid == steward_known_table(TABLE_PURPOSE_GRANT) ||
+		relid == steward_known_table(TABLE_PURPOSE))
+		grant_cache_valid = false;
+	if (relid == steward_known_table(TABLE_ROLE_ATTRIBUTE))
+		attribute_cache_valid = false;
+}
+
+/* Roles or memberships changed: grants reach others, plans serve others. */
+static void
+forget_by_role(Datum arg, int cacheid, uint32 hashvalue)
+{
+	grant_cache_valid = false;
+	plans_forget();
+}
+
+/* Defines steward.purpose and watches the role.  Called at server start. */
+void
+subject_init(void)
+{
+	DefineCustomStringVariable("steward.purpose",
+							   "The purpose for which the session uses governed data.",
+							   "It counts only while it is granted to the acting role.",
+							   &purpose_guc,
+							   "",
+							   PGC_USERSET, GUC_REPORT,
+							   check_purpose, NULL, NULL);
+
+	watch_setting("role", assign_role, &prev_assign_role);
+	watch_setting("session_authorization", assign_session_authorization,
+				  &prev_assign_session_authorization);
+
+	CacheRegisterRelcacheCallback(forget_by_relation, (Datum) 0);
+	CacheRegisterSyscacheCallback(AUTHMEMROLEMEM, forget_by_role, (Datum) 0);
+	CacheRegisterSyscacheCallback(AUTHOID, forget_by_role, (Datum) 0);
+}
+
+/* ------------------------------------------------------------------------
+ * SQL
+ * ------------------------------------------------------------------------
+ */
+
+STEWARD_FUNCTION(steward_subject);
+STEWARD_FUNCTION(steward_current_purpose);
+STEWARD_FUNCTION(steward_current_purpose_of);
+STEWARD_FUNCTION(steward_attr);
+STEWARD_FUNCTION(steward_attr_typed);
+
+/* subject(): name of the acting role. */
+Datum
+steward_subject(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_TEXT_P(cstring_to_text(GetUserNameFromId(access_subject(), false)));
+}
+
+static Datum
+purpose_result(FunctionCallInfo fcinfo, Oid roleid)
+{
+	const char *purpose;
+
+	AcceptInvalidationMessages();
+	purpose = purpose_effective(roleid);
+	if (purpose == NULL)
+		PG_RETURN_NULL();
+	PG_RETURN_TEXT_P(cstring_to_text(purpose));
+}
+
+/* current_purpose(): the purpose that counts now, or NULL. */
+Datum
+steward_current_purpose(PG_FUNCTION_ARGS)
+{
+	return purpose_result(fcinfo, access_subject());
+}
+
+/* The same in plans, where the subject was fixed when they were made. */
+Datum
+steward_current_purpose_of(PG_FUNCTION_ARGS)
+{
+	return purpose_result(fcinfo, PG_GETARG_OID(0));
+}
+
+/* attr(key): the values of the subject's attribute, or NULL. */
+Datum
+steward_attr(PG_FUNCTION_ARGS)
+{
+	bool		found;
+	Datum		value;
+
+	AcceptInvalidationMessages();
+	value = subject_attribute(access_subject(), text_to_cstring(PG_GETARG_TEXT_PP(0)), &found);
+	if (!found)
+		PG_RETURN_NULL();
+	PG_RETURN_ARRAYTYPE_P(DatumGetArrayTypePCopy(value));
+}
+
+/* attr(key, fallback): the first value as the type of the fallback. */
+Datum
+steward_attr_typed(PG_FUNCTION_ARGS)
+{
+	Oid			type = get_fn_expr_argtype(fcinfo->flinfo, 1);
+	bool		found;
+	Datum		value;
+
+	if (PG_ARGISNULL(0))
+		PG_RETURN_NULL();
+	if (!OidIsValid(type))
+		elog(ERROR, "could not determine the type of the fallback");
+
+	AcceptInvalidationMessages();
+	value = subject_attribute(access_subject(), text_to_cstring(PG_GETARG_TEXT_PP(0)), &found);
+	if (found && ARR_NDIM(DatumGetArrayTypeP(value)) == 1)
+	{
+		int			subscript = ARR_LBOUND(DatumGetArrayTypeP(value))[0];
+		bool		isnull;
+		Datum		first = array_get_element(value, 1, &subscript, -1, -1, false,
+											  TYPALIGN_INT, &isnull);
+
+		if (!isnull)
+		{
+			Oid			input;
+			Oid			ioparam;
+
+			getTypeInputInfo(type, &input, &ioparam);
+			PG_RETURN_DATUM(OidInputFunctionCall(input, TextDatumGetCString(first), ioparam, -1));
+		}
+	}
+	if (PG_ARGISNULL(1))
+		PG_RETURN_NULL();
+	PG_RETURN_DATUM(PG_GETARG_DATUM(1));
+}
