@@ -35,6 +35,7 @@ SELECT steward.record_lineage('raw', 'model:regress_lin/1');
 SELECT steward.record_lineage(current_database() || '.regress_lin.raw', 'model:regress_lin/1');
 SELECT steward.record_lineage('raw.amount', '"Fea.ture".amount', 'direct');
 SELECT steward.record_lineage(current_database() || '.regress_lin.raw.amount', '"Fea.ture".amount', 'direct');
+SELECT steward.record_lineage('raw', 'Model:regress_lin/1');
 -- schema.table comes before table.column
 SELECT steward.record_lineage('regress_lin.raw', 'model:regress_lin/1');
 RESET search_path;

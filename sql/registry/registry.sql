@@ -57,6 +57,13 @@ SELECT count(*) FROM steward.model_version WHERE model = 'regress_reg_credit';
 INSERT INTO steward.model (name, intended_use, owner) VALUES ('regress_reg_direct', 'by table', 'me') RETURNING registered_by;
 INSERT INTO steward.model_version (model, version) VALUES ('regress_reg_direct', '1') RETURNING registered_by;
 UPDATE steward.model SET limitations = 'none known', system = 'regress_reg support' WHERE name = 'regress_reg_direct' RETURNING name, system;
+COPY steward.model (name, intended_use, owner) FROM STDIN;
+regress_reg_copied	by COPY	me
+\.
+COPY steward.model (name, intended_use, owner) FROM STDIN;
+regress_reg_copied2	by COPY	
+\.
+SELECT name, registered_by FROM steward.model WHERE name ~ 'regress_reg_copied';
 INSERT INTO steward.model (name, intended_use, owner) VALUES ('regress_reg_direct ', 'by table', 'me');
 INSERT INTO steward.model (name, intended_use, owner) VALUES ('regress_reg_direct', 'by table', 'me');
 INSERT INTO steward.model (name, intended_use, owner, registered_by) VALUES ('regress_forged', 'x', 'me', 'somebody else');

@@ -33,12 +33,12 @@ COMMENT ON COLUMN steward.inference_log.logged_at IS 'when it was logged, by the
 COMMENT ON COLUMN steward.inference_log.request_id IS 'the caller''s identifier of the request, else one made here; a request that is logged again stands here again';
 COMMENT ON COLUMN steward.inference_log.model IS 'name of the model that answered, as registered';
 COMMENT ON COLUMN steward.inference_log.version IS 'version of the model that answered, as registered';
-COMMENT ON COLUMN steward.inference_log.operation IS 'what was asked of it (gen_ai.operation.name): chat, embeddings, predict, …';
+COMMENT ON COLUMN steward.inference_log.operation IS 'what was asked of it (gen_ai.operation.name): for instance chat, embeddings, predict';
 COMMENT ON COLUMN steward.inference_log.subject IS 'the person or service that logged it';
 COMMENT ON COLUMN steward.inference_log.purpose IS 'purpose for which it was made: as given, else the subject''s purpose at that moment; NULL: none';
 COMMENT ON COLUMN steward.inference_log.input IS 'features or messages that went in; NULL: not kept';
 COMMENT ON COLUMN steward.inference_log.output IS 'score or messages that came out; NULL: none, or not kept';
-COMMENT ON COLUMN steward.inference_log.status_code IS 'status of the answer in the caller''s protocol (HTTP 200, gRPC 0, …)';
+COMMENT ON COLUMN steward.inference_log.status_code IS 'status of the answer in the caller''s protocol (200 in HTTP, 0 in gRPC)';
 COMMENT ON COLUMN steward.inference_log.latency_ms IS 'time from request to answer, milliseconds';
 COMMENT ON COLUMN steward.inference_log.input_tokens IS 'tokens read (gen_ai.usage.input_tokens)';
 COMMENT ON COLUMN steward.inference_log.output_tokens IS 'tokens written (gen_ai.usage.output_tokens)';
@@ -47,7 +47,7 @@ COMMENT ON COLUMN steward.inference_log.conversation_id IS 'conversation or sess
 COMMENT ON COLUMN steward.inference_log.trace_id IS 'trace it belongs to (W3C: 32 hexadecimal digits)';
 COMMENT ON COLUMN steward.inference_log.span_id IS 'span of that trace (W3C: 16 hexadecimal digits)';
 COMMENT ON COLUMN steward.inference_log.entities IS 'persons whom the inference is about, by the keys under which their data is kept';
-COMMENT ON COLUMN steward.inference_log.attributes IS 'further facts by name, an object: OpenTelemetry attributes, enduser.id, …';
+COMMENT ON COLUMN steward.inference_log.attributes IS 'further facts by name, an object: for instance OpenTelemetry attributes, enduser.id';
 COMMENT ON INDEX steward.inference_log_request_id_idx IS 'finds an inference by its request';
 COMMENT ON INDEX steward.inference_log_logged_at_idx IS 'finds the inferences of a time';
 
@@ -103,11 +103,17 @@ BEGIN
     -- function, found when it is called.
     PERFORM steward.admit_inference(model, version);
 
-    PERFORM steward.check_text('operation', operation, 200, false);
-    PERFORM steward.check_text('purpose', purpose, 200, false);
-    PERFORM steward.check_text('conversation_id', conversation_id, 1000, false);
-    PERFORM steward.check_text('trace_id', trace_id, 200, false);
-    PERFORM steward.check_text('span_id', span_id, 200, false);
+    -- One expression for the many short texts: this function is called for
+    -- every inference.
+    IF NOT (coalesce(length(operation) BETWEEN 1 AND 200, true) AND coalesce(length(purpose) BETWEEN 1 AND 200, true)
+            AND coalesce(length(conversation_id) BETWEEN 1 AND 1000, true)
+            AND coalesce(length(trace_id) BETWEEN 1 AND 200, true) AND coalesce(length(span_id) BETWEEN 1 AND 200, true)) THEN
+        PERFORM steward.check_text('operation', operation, 200, false);
+        PERFORM steward.check_text('purpose', purpose, 200, false);
+        PERFORM steward.check_text('conversation_id', conversation_id, 1000, false);
+        PERFORM steward.check_text('trace_id', trace_id, 200, false);
+        PERFORM steward.check_text('span_id', span_id, 200, false);
+    END IF;
     found := CASE
         WHEN NOT (latency_ms >= 0 AND latency_ms < 'Infinity') THEN 'latency_ms must be a number of milliseconds, 0 or more'
         WHEN input_tokens < 0 THEN 'input_tokens must be 0 or more'

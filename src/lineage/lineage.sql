@@ -67,7 +67,7 @@ BEGIN
     PERFORM steward.check_text(what, object, 1000);
 
     -- model:NAME/VERSION, model:NAME; the last slash is the one that parts
-    IF starts_with(object, 'model:') THEN
+    IF lower(substr(object, 1, 6)) = 'model:' THEN
         rest := substr(object, 7);
         slash := strpos(reverse(rest), '/');
         IF NOT (slash > 0 AND EXISTS (SELECT FROM steward.model_version v
@@ -77,7 +77,7 @@ BEGIN
                 USING ERRCODE = 'undefined_object',
                       HINT = 'Write model:NAME or model:NAME/VERSION, and register it first with steward.register_model() and steward.register_version().';
         END IF;
-        relation := object;
+        relation := 'model:' || rest;
         RETURN;
     END IF;
 

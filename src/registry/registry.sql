@@ -61,7 +61,7 @@ COMMENT ON COLUMN steward.model_version.model IS 'the model';
 COMMENT ON COLUMN steward.model_version.version IS 'name of the version, without "/"';
 COMMENT ON COLUMN steward.model_version.artifact_uri IS 'where the artefact lies';
 COMMENT ON COLUMN steward.model_version.artifact_sha256 IS 'SHA-256 of the artefact, 32 bytes';
-COMMENT ON COLUMN steward.model_version.parameters IS 'parameters by name, an object: coefficients, hyperparameters, prompt, …';
+COMMENT ON COLUMN steward.model_version.parameters IS 'parameters by name, an object: for instance coefficients, hyperparameters, a prompt';
 COMMENT ON COLUMN steward.model_version.registered_by IS 'subject that registered it';
 COMMENT ON COLUMN steward.model_version.registered_at IS 'when it was registered';
 
@@ -131,7 +131,7 @@ BEGIN
     IF length(NEW.artifact_sha256) <> 32 THEN
         RAISE EXCEPTION 'artifact_sha256 of model "%" version "%" has % bytes', NEW.model, NEW.version, length(NEW.artifact_sha256)
             USING ERRCODE = 'invalid_parameter_value',
-                  HINT = 'A SHA-256 has 32 bytes; write its hexadecimal text as ''\x…''.';
+                  HINT = 'A SHA-256 has 32 bytes; write its hexadecimal text after \x.';
     END IF;
     IF jsonb_typeof(NEW.parameters) <> 'object' THEN
         RAISE EXCEPTION 'parameters of model "%" version "%" are not a JSON object', NEW.model, NEW.version
