@@ -22,6 +22,7 @@
 #include "catalog/pg_auth_members.h"
 #include "catalog/pg_authid.h"
 #include "catalog/pg_type.h"
+#include "commands/comment.h"
 #include "commands/seclabel.h"
 #include "commands/user.h"
 #include "common/common.h"
@@ -204,6 +205,7 @@ prepare_role(StewardRole role)
 	}
 	ObjectAddressSet(address, AuthIdRelationId, oid);
 	SetSecurityLabel(&address, "steward", ROLE_LABEL);
+	CreateSharedComments(oid, AuthIdRelationId, roles[role].duty);
 	CommandCounterIncrement();
 }
 
