@@ -11,6 +11,8 @@ GRANT steward_auditor TO regress_inf_auditor;
 SELECT steward.register_model('regress_inf', 'tests the log', 'me');
 SELECT steward.register_version('regress_inf', '1');
 
+SELECT steward.create_purpose('regress inf scoring');
+SELECT steward.grant_purpose('regress inf scoring', 'regress_inf_service');
 SET ROLE regress_inf_service;
 SELECT steward.log_inference('regress_inf', '1', '{"amount": 1000}', '{"score": 0.7}', '00000000-0000-0000-0000-000000000001');
 SELECT steward.log_inference('regress_inf', '1', '{"amount": 2000}', '{"score": 0.2}') IS NOT NULL AS made;
@@ -22,6 +24,10 @@ SELECT steward.log_inference(model => 'regress_inf', version => '1', input => '[
     entities => '{4711}', attributes => '{"enduser.id": "anna"}');
 -- a payload may be large, and a request may come again
 SELECT steward.log_inference('regress_inf', '1', to_jsonb(repeat('x', 1000000)), NULL, '00000000-0000-0000-0000-000000000001');
+-- the purpose that is in force is kept
+SET steward.purpose = 'regress inf scoring';
+SELECT steward.log_inference('regress_inf', '1', '{}', '{}', '00000000-0000-0000-0000-000000000003');
+RESET steward.purpose;
 -- it cannot read what it logged
 SELECT * FROM steward.inference_log;
 
@@ -70,4 +76,5 @@ DELETE FROM steward.inference_log;
 RESET session_replication_role;
 INSERT INTO steward.inference_log (seq, request_id, model, version, subject) VALUES (-1, gen_random_uuid(), 'regress_inf', '1', 'me');
 
+SELECT steward.drop_purpose('regress inf scoring');
 DROP ROLE regress_inf_service, regress_inf_auditor, regress_inf_nobody;
