@@ -79,7 +79,7 @@ steward_process_utility(PlannedStmt *pstmt, const char *queryString,
 {
 	GuardState *guard = access_before_utility(pstmt, queryString, context);
 
-	if (!access_copy(pstmt, queryString, context, qc))
+	if (!IsA(pstmt->utilityStmt, CopyStmt) || !access_copy(&pstmt, queryString, qc))
 	{
 		if (prev_process_utility)
 			prev_process_utility(pstmt, queryString, readOnlyTree, context,

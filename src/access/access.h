@@ -51,9 +51,11 @@ extern void access_object_dropped(Oid classid, Oid objid, int subid);
 extern bool access_watches_function(Oid funcid);
 extern void access_function_event(FmgrHookEventType event, Oid funcid, bool *acts);
 
-/* copy.c: COPY of a governed relation; true where it has been carried out */
-extern bool access_copy(PlannedStmt *pstmt, const char *query_string,
-						ProcessUtilityContext context, QueryCompletion *qc);
+/*
+ * copy.c: COPY of a governed relation; true where it has been carried out,
+ * else core shall carry out *pstmt, which may have been replaced
+ */
+extern bool access_copy(PlannedStmt **pstmt, const char *query_string, QueryCompletion *qc);
 
 /* subject.c: who is acting, and for which purpose */
 extern Oid	access_subject(void);

@@ -12,7 +12,7 @@
  * explain.c      tells in words what predicate.c decides
  * observe.c      counts what mode "observe" would have denied
  * guard.c        closes the owner's roads (utility statements)
- * copy.c         COPY FROM and TO of governed relations
+ * copy*.c        COPY FROM and TO of governed relations
  * trust.c        trusted views and functions, the label provider
  *
  * Copyright (c) 2026, the pg_steward authors
@@ -169,6 +169,9 @@ extern Expr *expression_for_plans(Expr *expr, Oid creator, List **relations);
 
 /* policy.c */
 extern void relation_set_row_security(Oid relid, bool enabled, bool forced);
+
+/* copy.c: from which line a row that is refused is copied */
+extern bool copy_refused_line(uint64 *line);
 
 /* observe.c */
 extern Size observe_shmem_size(void);

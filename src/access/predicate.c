@@ -471,9 +471,13 @@ steward_refuse_row(PG_FUNCTION_ARGS)
 	Oid			relid = PG_GETARG_OID(0);
 	int			command = PG_GETARG_INT32(1);
 	char	   *relation = get_rel_name(relid);
+	uint64		line;
 
 	ereport(ERROR,
 			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+			 copy_refused_line(&line) ?
+			 errmsg("row in line %llu is not allowed by the row policies of table \"%s\"",
+					(unsigned long long) line, relation ? relation : "?") :
 			 command == COMMAND_INSERT ?
 			 errmsg("new row is not allowed by the row policies of table \"%s\"",
 					relation ? relation : "?") :

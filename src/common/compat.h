@@ -149,4 +149,55 @@ steward_find_guc(const char *name)
 #endif
 }
 
+/* Permissions of a statement that is parsed here, with one relation. */
+#if PG_VERSION_NUM >= 160000
+#define STEWARD_NSITEM_PERMS(nsitem) ((nsitem)->p_perminfo)
+#define STEWARD_REQUIRE_PERMS(pstate) \
+	ExecCheckPermissions((pstate)->p_rtable, (pstate)->p_rteperminfos, true)
+#define STEWARD_COPY_PERMS(query, pstate) \
+	((query)->rteperminfos = copyObject((pstate)->p_rteperminfos))
+#define STEWARD_QUERY_PERMS(query) linitial_node(RTEPermissionInfo, (query)->rteperminfos)
+#else
+#define STEWARD_NSITEM_PERMS(nsitem) ((nsitem)->p_rte)
+#define STEWARD_REQUIRE_PERMS(pstate) ExecCheckRTPerms((pstate)->p_rtable, true)
+#define STEWARD_COPY_PERMS(query, pstate) ((void) 0)
+#define STEWARD_QUERY_PERMS(query) linitial_node(RangeTblEntry, (query)->rtable)
+#endif
+
+/* Subtransaction that gave the relation the storage that it has now. */
+#if PG_VERSION_NUM >= 160000
+#define STEWARD_NEW_STORAGE_SUBID(rel) ((rel)->rd_newRelfilelocatorSubid)
+#else
+#define STEWARD_NEW_STORAGE_SUBID(rel) ((rel)->rd_newRelfilenodeSubid)
+#endif
+
+/* Runs a query to its end, forward; execute_once went in 18. */
+#if PG_VERSION_NUM >= 180000
+#define STEWARD_EXECUTOR_RUN(desc) ExecutorRun(desc, ForwardScanDirection, 0)
+#else
+#define STEWARD_EXECUTOR_RUN(desc) ExecutorRun(desc, ForwardScanDirection, 0, true)
+#endif
+
+/* COPY FROM learned ON_ERROR in 17, REJECT_LIMIT and LOG_VERBOSITY silent in 18. */
+#if PG_VERSION_NUM >= 170000
+#define STEWARD_COPY_SOFT_ERROR(cstate) \
+	((cstate)->opts.on_error != COPY_ON_ERROR_STOP && (cstate)->escontext->error_occurred)
+#define STEWARD_COPY_SOFT_ERROR_RESET(cstate) ((cstate)->escontext->error_occurred = false)
+#define STEWARD_COPY_ERRORS(cstate) \
+	((cstate)->opts.on_error != COPY_ON_ERROR_STOP ? (int64) (cstate)->num_errors : 0)
+#define STEWARD_PROGRESS_COPY_SKIPPED PROGRESS_COPY_TUPLES_SKIPPED
+#else
+#define STEWARD_COPY_SOFT_ERROR(cstate) false
+#define STEWARD_COPY_SOFT_ERROR_RESET(cstate) ((void) 0)
+#define STEWARD_COPY_ERRORS(cstate) INT64CONST(0)
+#define STEWARD_PROGRESS_COPY_SKIPPED 0
+#endif
+#if PG_VERSION_NUM >= 180000
+#define STEWARD_COPY_REJECT_LIMIT(cstate) ((int64) (cstate)->opts.reject_limit)
+#define STEWARD_COPY_SILENT(cstate) ((cstate)->opts.log_verbosity < COPY_LOG_VERBOSITY_DEFAULT)
+#else
+#define STEWARD_COPY_REJECT_LIMIT(cstate) INT64CONST(0)
+#define STEWARD_COPY_SILENT(cstate) false
+#endif
+
 #endif							/* STEWARD_COMPAT_H */
