@@ -79,7 +79,7 @@ typedef struct PolicySet
 /*
  * All that governs a relation: its own protection and that of the relations
  * it is a partition or an inheritance child of.  Every set must allow a row.
- * Valid until the next look-up of any relation; copy what you keep.
+ * Valid until the transaction ends.
  */
 typedef struct Governance
 {

@@ -149,10 +149,27 @@ only_compares_parameters(Node *node, void *context)
  * Is this one of the queries by which core checks and carries out foreign
  * keys?  They run with SECURITY_NOFORCE_RLS, but so do BEFORE triggers that
  * such a query fires; therefore the query must also look like one of
- * ri_triggers.c: over one relation only, showing nothing, setting columns
- * only to parameters, constants or defaults.  What it tells (whether a key
- * exists) the foreign key itself tells anyway.
+ * ri_triggers.c: run by the owner of its one relation, showing nothing,
+ * setting columns only to parameters, constants or defaults.  That much an
+ * owner can do with a foreign key anyway.
  */
+static bool
+is_owned(RangeTblEntry *rte)
+{
+	HeapTuple	tup;
+	bool		owned = false;
+
+	if (rte->rtekind != RTE_RELATION)
+		return false;
+	tup = SearchSysCache1(RELOID, ObjectIdGetDatum(rte->relid));
+	if (HeapTupleIsValid(tup))
+	{
+		owned = ((Form_pg_class) GETSTRUCT(tup))->relowner == GetUserId();
+		ReleaseSysCache(tup);
+	}
+	return owned;
+}
+
 static bool
 is_foreign_key_check(Query *query)
 {
@@ -173,7 +190,7 @@ is_foreign_key_check(Query *query)
 		return rte->rtekind == RTE_SUBQUERY && list_length(query->targetList) == 1 &&
 			IsA(((TargetEntry *) lfirst(lc))->expr, Const) &&
 			list_length(rte->subquery->rtable) == 1 &&
-			linitial_node(RangeTblEntry, rte->subquery->rtable)->rtekind == RTE_RELATION &&
+			is_owned(linitial_node(RangeTblEntry, rte->subquery->rtable)) &&
 			rte->subquery->rowMarks != NIL &&
 			!only_compares_parameters((Node *) rte->subquery->jointree, NULL);
 	}
@@ -181,7 +198,7 @@ is_foreign_key_check(Query *query)
 	if (list_length(query->rtable) != 1)
 		return false;
 	rte = linitial_node(RangeTblEntry, query->rtable);
-	if (rte->rtekind != RTE_RELATION || (rte->inh && rte->relkind != RELKIND_PARTITIONED_TABLE) ||
+	if (!is_owned(rte) || (rte->inh && rte->relkind != RELKIND_PARTITIONED_TABLE) ||
 		query->havingQual != NULL ||
 		only_compares_parameters((Node *) query->jointree, NULL))
 		return false;
@@ -233,13 +250,6 @@ note_result(EnforceContext *context, const PolicySet *set, int command,
 	}
 }
 
-/* The sets that govern the relation, safe from the next look-up. */
-static List *
-sets_of(Oid relid)
-{
-	return governance_of(relid)->sets;
-}
-
 /* Quals by which existing rows are filtered for a command. */
 static List *
 row_quals(EnforceContext *context, Query *query, int rtindex, int command)
@@ -248,7 +258,7 @@ row_quals(EnforceContext *context, Query *query, int rtindex, int command)
 	List	   *quals = NIL;
 	ListCell   *lc;
 
-	foreach(lc, sets_of(rte->relid))
+	foreach(lc, governance_of(rte->relid)->sets)
 	{
 		const PolicySet *set = lfirst(lc);
 		PredicateResult result;
@@ -275,7 +285,7 @@ row_checks(EnforceContext *context, Query *query, int rtindex, int command,
 	List	   *checks = NIL;
 	ListCell   *lc;
 
-	foreach(lc, sets_of(rte->relid))
+	foreach(lc, governance_of(rte->relid)->sets)
 	{
 		const PolicySet *set = lfirst(lc);
 		PredicateResult result;

@@ -67,6 +67,12 @@ static HTAB *entries = NULL;
 /* Relations of which governed entries and entries with ancestors depend. */
 static HTAB *tracked = NULL;
 
+/*
+ * What invalidated entries held.  Somebody up the stack may still be reading
+ * it, so it is kept until the transaction ends.
+ */
+static List *retired_contexts = NIL;
+
 /* Is any relation protected at all? */
 static bool any_known = false;
 static bool any_protected = false;
@@ -169,14 +175,12 @@ plans_forget(void)
 uint32
 plans_dependency(void)
 {
-	if (!plan_hash_known)
-	{
-		Oid			args[] = {TEXTARRAYOID, TIMESTAMPTZOID, TIMESTAMPTZOID, OIDOID};
-		Oid			gate = steward_function("policy_gate", lengthof(args), args);
+	Oid			args[] = {TEXTARRAYOID, TIMESTAMPTZOID, TIMESTAMPTZOID, OIDOID};
+	Oid			gate = steward_function("policy_gate", lengthof(args), args);
 
-		plan_hash = GetSysCacheHashValue1(PROCOID, ObjectIdGetDatum(gate));
-		plan_hash_known = true;
-	}
+	/* Each time: the extension may have been dropped and created again. */
+	plan_hash = GetSysCacheHashValue1(PROCOID, ObjectIdGetDatum(gate));
+	plan_hash_known = true;
 	return plan_hash;
 }
 
@@ -221,10 +225,34 @@ steward_governance_changed(PG_FUNCTION_ARGS)
 	return PointerGetDatum(NULL);
 }
 
+static void
+retire_context(MemoryContext context)
+{
+	MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
+
+	retired_contexts = lappend(retired_contexts, context);
+	MemoryContextSwitchTo(old);
+}
+
+static void
+delete_retired_contexts(XactEvent event, void *arg)
+{
+	ListCell   *lc;
+
+	if (retired_contexts == NIL ||
+		(event != XACT_EVENT_COMMIT && event != XACT_EVENT_ABORT && event != XACT_EVENT_PREPARE))
+		return;
+	foreach(lc, retired_contexts)
+		MemoryContextDelete(lfirst(lc));
+	list_free(retired_contexts);
+	retired_contexts = NIL;
+}
+
 /* Registers the invalidations.  Called at server start. */
 void
 governance_init(void)
 {
+	RegisterXactCallback(delete_retired_contexts, NULL);
 	CacheRegisterRelcacheCallback(forget_by_relation, (Datum) 0);
 }
 
@@ -608,7 +636,7 @@ governance_of(Oid relid)
 		}
 
 		if (entry->context != NULL)
-			MemoryContextDelete(entry->context);
+			retire_context(entry->context);
 		entry->context = NULL;
 		entry->governance = governance;
 		if (governance.sets != NIL)
