@@ -70,3 +70,8 @@ CREATE VIEW steward.trusted_object AS
 REVOKE ALL ON steward.trusted_object FROM PUBLIC;
 GRANT SELECT ON steward.trusted_object TO steward_admin, steward_officer, steward_auditor;
 COMMENT ON VIEW steward.trusted_object IS 'views and functions through which their owner is the subject; see trust() and distrust()';
+COMMENT ON COLUMN steward.trusted_object.type IS 'view or function';
+COMMENT ON COLUMN steward.trusted_object.identity IS 'its identity, as trust() and distrust() take it';
+COMMENT ON COLUMN steward.trusted_object.label IS '"trusted", or "trusted, in policies" where a superuser trusted a function';
+COMMENT ON COLUMN steward.trusted_object.classoid IS 'catalog that holds it';
+COMMENT ON COLUMN steward.trusted_object.objoid IS 'its OID in that catalog';
