@@ -153,7 +153,7 @@ extern void predicate_build(const PolicySet *set, int command, PredicateUse use,
 							Oid subject, Oid session, PredicateResult *result);
 extern bool policy_set_admits(const PolicySet *set, int command, Oid subject, Oid session);
 extern Expr *refuse_unless(Expr *condition, Oid relid, int command);
-extern void refuse_no_policy(const PolicySet *set, int command, Oid subject) pg_attribute_noreturn();
+pg_noreturn extern void refuse_no_policy(const PolicySet *set, int command, Oid subject);
 
 /* The check expressions of an INSERT into relid as the subject, or NULL; Vars of varno 1. */
 extern Expr *predicate_for_insert(Oid relid, List **relations);

@@ -34,6 +34,11 @@
 #include "utils/guc.h"
 #include "utils/guc_tables.h"
 
+/* Stands before a declaration from 18 on; pg_attribute_noreturn() is gone. */
+#if PG_VERSION_NUM < 180000
+#define pg_noreturn __attribute__((noreturn))
+#endif
+
 #if PG_VERSION_NUM >= 180000
 #define STEWARD_MODULE_MAGIC \
 	PG_MODULE_MAGIC_EXT(.name = "pg_steward", .version = STEWARD_VERSION)
