@@ -7,6 +7,17 @@ CREATE ROLE regress_reader1;
 CREATE ROLE regress_admin1 IN ROLE steward_admin;
 RESET client_min_messages;
 
+CREATE FUNCTION regress_plan_has(query text, pattern text) RETURNS boolean LANGUAGE plpgsql AS $$
+DECLARE
+    line text;
+BEGIN
+    FOR line IN EXECUTE 'EXPLAIN (COSTS OFF) ' || query LOOP
+        IF line ~ pattern THEN
+            RETURN true;
+        END IF;
+    END LOOP;
+    RETURN false;
+END $$;
 CREATE TABLE regress_loan (id int PRIMARY KEY, branch text, amount int, note text DEFAULT 'secret', UNIQUE (branch, id));
 INSERT INTO regress_loan SELECT g, CASE g % 2 WHEN 0 THEN 'north' ELSE 'south' END, g * 10 FROM generate_series(1, 20) g;
 CREATE TABLE regress_source (id int, branch text, amount int);
@@ -216,7 +227,7 @@ SET parallel_setup_cost = 0;
 SET parallel_tuple_cost = 0;
 SET min_parallel_table_scan_size = 0;
 SET max_parallel_workers_per_gather = 2;
-EXPLAIN (COSTS OFF) SELECT count(*) FROM regress_big;
+SELECT regress_plan_has('SELECT count(*) FROM regress_big', 'Gather') AS parallel;
 SELECT count(*) FROM regress_big;
 RESET ROLE;
 
