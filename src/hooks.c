@@ -105,8 +105,7 @@ steward_object_access(ObjectAccessType access, Oid classId, Oid objectId,
 {
 	if (prev_object_access)
 		prev_object_access(access, classId, objectId, subId, arg);
-	if (access == OAT_DROP)
-		access_object_dropped(classId, objectId, subId);
+	access_object_access(access, classId, objectId, subId, arg);
 }
 
 static bool

@@ -19,6 +19,7 @@ access_init(void)
 	governance_init();
 	trust_init();
 	observe_init();
+	guard_init();
 }
 
 /* Shared memory of the room. */

@@ -14,6 +14,7 @@
 #define STEWARD_ACCESS_H
 
 #include "common/common.h"
+#include "catalog/objectaccess.h"
 #include "executor/execdesc.h"
 #include "nodes/params.h"
 #include "nodes/plannodes.h"
@@ -45,7 +46,8 @@ extern GuardState *access_before_utility(PlannedStmt *pstmt, const char *query_s
 										 ProcessUtilityContext context);
 extern void access_after_utility(GuardState *state);
 
-extern void access_object_dropped(Oid classid, Oid objid, int subid);
+extern void access_object_access(ObjectAccessType access, Oid classId, Oid objectId,
+								 int subId, void *arg);
 
 /* trust.c: functions through which their owner acts */
 extern bool access_watches_function(Oid funcid);

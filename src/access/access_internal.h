@@ -11,7 +11,7 @@
  * policy.c       creates and drops the native policies that carry ours
  * explain.c      tells in words what predicate.c decides
  * observe.c      counts what mode "observe" would have denied
- * guard.c        closes the owner's roads (utility statements)
+ * guard*.c       closes the roads of tables' owners (see guard.h)
  * copy*.c        COPY FROM and TO of governed relations
  * trust.c        trusted views and functions, the label provider
  *
@@ -188,6 +188,7 @@ extern bool trust_in_expressions(Oid funcid);
 extern bool trust_any(void);
 
 /* guard.c */
+extern void guard_init(void);
 extern bool guard_is_suspended(void);
 extern bool ddl_is_allowed(Oid relid);
 
