@@ -9,6 +9,7 @@
  * predicate.c    builds predicates from Governance for one subject
  * enforce.c      puts the predicates into queries (planner), checks at start
  * policy.c       creates and drops the native policies that carry ours
+ * instantiate.c  predicates closed for one person, purpose and moment
  * explain.c      tells in words what predicate.c decides
  * observe.c      counts what mode "observe" would have denied
  * guard*.c       closes the roads of tables' owners (see guard.h)
@@ -108,6 +109,7 @@ extern Oid	subject_untrusted(void);
 extern void subject_push(Oid roleid);
 extern void subject_pop(void);
 extern Datum subject_attribute(Oid roleid, const char *key, bool *found);
+extern bool subject_attribute_as(Oid roleid, const char *key, Oid type, Datum *value);
 extern bool purpose_is_granted(Oid roleid, const char *purpose, TimestampTz at);
 extern List *purposes_granted(Oid roleid, TimestampTz at);
 extern const char *purpose_setting(void);
@@ -157,6 +159,20 @@ pg_noreturn extern void refuse_no_policy(const PolicySet *set, int command, Oid 
 
 /* The check expressions of an INSERT into relid as the subject, or NULL; Vars of varno 1. */
 extern Expr *predicate_for_insert(Oid relid, List **relations);
+
+/* instantiate.c: the same, closed for one person, purpose and moment */
+typedef struct Situation
+{
+	Oid			subject;
+	Oid			session;
+	const char *purpose;		/* one that is granted, or NULL */
+	TimestampTz at;
+} Situation;
+
+extern Expr *expression_instantiate(Expr *expr, const Situation *situation);
+extern void predicate_instantiate(const PolicySet *set, int command, PredicateUse use,
+								  const Situation *situation, PredicateResult *result);
+extern bool is_bool_const(const void *expr, bool value);
 
 /* expression.c */
 extern Node *expression_parse(const char *what, const char *text);

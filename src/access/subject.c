@@ -488,6 +488,32 @@ subject_attribute(Oid roleid, const char *attribute, bool *found)
 	return entry->value;
 }
 
+/*
+ * The first value of the attribute of a role, read as the type; false where
+ * there is none.
+ */
+bool
+subject_attribute_as(Oid roleid, const char *attribute, Oid type, Datum *value)
+{
+	bool		found;
+	bool		isnull;
+	Datum		array = subject_attribute(roleid, attribute, &found);
+	Datum		first;
+	int			subscript;
+	Oid			input;
+	Oid			ioparam;
+
+	if (!found || ARR_NDIM(DatumGetArrayTypeP(array)) != 1)
+		return false;
+	subscript = ARR_LBOUND(DatumGetArrayTypeP(array))[0];
+	first = array_get_element(array, 1, &subscript, -1, -1, false, TYPALIGN_INT, &isnull);
+	if (isnull)
+		return false;
+	getTypeInputInfo(type, &input, &ioparam);
+	*value = OidInputFunctionCall(input, TextDatumGetCString(first), ioparam, -1);
+	return true;
+}
+
 /* ------------------------------------------------------------------------
  * Invalidation
  * ------------------------------------------------------------------------
@@ -600,7 +626,6 @@ Datum
 steward_attr_typed(PG_FUNCTION_ARGS)
 {
 	Oid			type = get_fn_expr_argtype(fcinfo->flinfo, 1);
-	bool		found;
 	Datum		value;
 
 	if (PG_ARGISNULL(0))
@@ -609,23 +634,8 @@ steward_attr_typed(PG_FUNCTION_ARGS)
 		elog(ERROR, "could not determine the type of the fallback");
 
 	AcceptInvalidationMessages();
-	value = subject_attribute(access_subject(), text_to_cstring(PG_GETARG_TEXT_PP(0)), &found);
-	if (found && ARR_NDIM(DatumGetArrayTypeP(value)) == 1)
-	{
-		int			subscript = ARR_LBOUND(DatumGetArrayTypeP(value))[0];
-		bool		isnull;
-		Datum		first = array_get_element(value, 1, &subscript, -1, -1, false,
-											  TYPALIGN_INT, &isnull);
-
-		if (!isnull)
-		{
-			Oid			input;
-			Oid			ioparam;
-
-			getTypeInputInfo(type, &input, &ioparam);
-			PG_RETURN_DATUM(OidInputFunctionCall(input, TextDatumGetCString(first), ioparam, -1));
-		}
-	}
+	if (subject_attribute_as(access_subject(), text_to_cstring(PG_GETARG_TEXT_PP(0)), type, &value))
+		PG_RETURN_DATUM(value);
 	if (PG_ARGISNULL(1))
 		PG_RETURN_NULL();
 	PG_RETURN_DATUM(PG_GETARG_DATUM(1));

@@ -1,0 +1,463 @@
+/*-------------------------------------------------------------------------
+ *
+ * instantiate.c
+ *	  The predicate that predicate.c builds, closed for one person, purpose
+ *	  and moment.
+ *
+ * The result depends on the rows and on nothing else: what a plan would ask
+ * for at each execution (gates, attributes, purpose, names of roles, the
+ * time) stands in it as constants, and what is decided by constants alone is
+ * folded away.  Anybody who bypasses row policies and filters by it gets the
+ * rows that the person gets.
+ *
+ * Out of reach are functions that read the session in ways of their own:
+ * current_setting(), current_schema(), the has_…_privilege() family without
+ * a role, and trusted functions that call such.
+ *
+ * Copyright (c) 2026, the pg_steward authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/access_internal.h"
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "catalog/pg_collation.h"
+#include "catalog/pg_operator.h"
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "nodes/makefuncs.h"
+#include "nodes/nodeFuncs.h"
+#include "utils/builtins.h"
+#include "utils/date.h"
+#include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+
+#define Anum_role_attribute_role	1
+#define Anum_role_attribute_key		2
+
+/* Functions of ours that are replaced, and for whom. */
+typedef struct InstantiateContext
+{
+	const Situation *situation;
+	Oid			gate;
+	Oid			attr;
+	Oid			attr_typed;
+	Oid			subject;
+	Oid			purpose;
+} InstantiateContext;
+
+static Node *instantiate_mutator(Node *node, InstantiateContext *context);
+
+/* ------------------------------------------------------------------------
+ * Constants
+ * ------------------------------------------------------------------------
+ */
+
+static Node *
+typed_const(Oid type, Oid collation, Datum value, bool isnull)
+{
+	int16		typlen;
+	bool		typbyval;
+
+	get_typlenbyval(type, &typlen, &typbyval);
+	return (Node *) makeConst(type, -1, collation, typlen,
+							  isnull ? (Datum) 0 : value, isnull, typbyval);
+}
+
+static Node *
+text_const(const char *value)
+{
+	return typed_const(TEXTOID, DEFAULT_COLLATION_OID,
+					   value == NULL ? (Datum) 0 : CStringGetTextDatum(value), value == NULL);
+}
+
+static Node *
+role_name_const(Oid roleid)
+{
+	return typed_const(NAMEOID, C_COLLATION_OID,
+					   DirectFunctionCall1(namein, CStringGetDatum(GetUserNameFromId(roleid, false))),
+					   false);
+}
+
+/* Is the expression the boolean constant? */
+bool
+is_bool_const(const void *expr, bool value)
+{
+	const Const *c = expr;
+
+	return c != NULL && IsA(c, Const) && c->consttype == BOOLOID && !c->constisnull &&
+		DatumGetBool(c->constvalue) == value;
+}
+
+/* ------------------------------------------------------------------------
+ * What depends on the person or the moment
+ * ------------------------------------------------------------------------
+ */
+
+/* The value of CURRENT_USER, CURRENT_DATE and the like. */
+static Node *
+instantiate_value_function(SQLValueFunction *svf, const Situation *situation)
+{
+	Datum		at = TimestampTzGetDatum(situation->at);
+	Datum		typmod = Int32GetDatum(svf->typmod);
+
+	switch (svf->op)
+	{
+		case SVFOP_CURRENT_ROLE:
+		case SVFOP_CURRENT_USER:
+		case SVFOP_USER:
+			return role_name_const(situation->subject);
+		case SVFOP_SESSION_USER:
+			return role_name_const(situation->session);
+		case SVFOP_CURRENT_DATE:
+			return typed_const(DATEOID, InvalidOid, DirectFunctionCall1(timestamptz_date, at), false);
+		case SVFOP_CURRENT_TIME:
+		case SVFOP_CURRENT_TIME_N:
+			at = DirectFunctionCall1(timestamptz_timetz, at);
+			if (svf->op == SVFOP_CURRENT_TIME_N)
+				at = DirectFunctionCall2(timetz_scale, at, typmod);
+			return typed_const(TIMETZOID, InvalidOid, at, false);
+		case SVFOP_CURRENT_TIMESTAMP:
+		case SVFOP_CURRENT_TIMESTAMP_N:
+			if (svf->op == SVFOP_CURRENT_TIMESTAMP_N)
+				at = DirectFunctionCall2(timestamptz_scale, at, typmod);
+			return typed_const(TIMESTAMPTZOID, InvalidOid, at, false);
+		case SVFOP_LOCALTIME:
+		case SVFOP_LOCALTIME_N:
+			at = DirectFunctionCall1(timestamptz_time, at);
+			if (svf->op == SVFOP_LOCALTIME_N)
+				at = DirectFunctionCall2(time_scale, at, typmod);
+			return typed_const(TIMEOID, InvalidOid, at, false);
+		case SVFOP_LOCALTIMESTAMP:
+		case SVFOP_LOCALTIMESTAMP_N:
+			at = DirectFunctionCall1(timestamptz_timestamp, at);
+			if (svf->op == SVFOP_LOCALTIMESTAMP_N)
+				at = DirectFunctionCall2(timestamp_scale, at, typmod);
+			return typed_const(TIMESTAMPOID, InvalidOid, at, false);
+		default:
+			return copyObject((Node *) svf);
+	}
+}
+
+/* The answer of steward.policy_gate(), whose arguments are constants. */
+static Node *
+instantiate_gate(FuncExpr *call, const Situation *situation)
+{
+	Const	   *purposes = linitial_node(Const, call->args);
+	Const	   *from = lsecond_node(Const, call->args);
+	Const	   *until = lthird_node(Const, call->args);
+
+	return makeBoolConst(gate_is_open(purposes->constisnull ? NULL : DatumGetArrayTypeP(purposes->constvalue),
+									  from->constisnull ? DT_NOBEGIN : DatumGetTimestampTz(from->constvalue),
+									  until->constisnull ? DT_NOEND : DatumGetTimestampTz(until->constvalue),
+									  situation->purpose, situation->at),
+						 false);
+}
+
+/*
+ * The attribute as steward.attr() would give it, or NULL where the fallback
+ * counts (attr of one argument: NULL as a constant).
+ */
+static Node *
+attribute_const(FuncExpr *call, const char *key, bool typed, const Situation *situation)
+{
+	Datum		value;
+	bool		found;
+
+	if (typed)
+	{
+		if (!subject_attribute_as(situation->subject, key, call->funcresulttype, &value))
+			return NULL;
+		return typed_const(call->funcresulttype, call->funccollid, value, false);
+	}
+	value = subject_attribute(situation->subject, key, &found);
+	return typed_const(TEXTARRAYOID, DEFAULT_COLLATION_OID,
+					   found ? PointerGetDatum(DatumGetArrayTypePCopy(value)) : (Datum) 0, !found);
+}
+
+/* The keys of the attributes of a role. */
+static List *
+attribute_keys(Oid roleid)
+{
+	Relation	rel = table_open(steward_table(TABLE_ROLE_ATTRIBUTE), AccessShareLock);
+	List	   *keys = NIL;
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tup;
+
+	ScanKeyInit(&key, Anum_role_attribute_role, BTEqualStrategyNumber,
+				F_OIDEQ, ObjectIdGetDatum(roleid));
+	scan = systable_beginscan(rel, steward_index(TABLE_ROLE_ATTRIBUTE), true, NULL, 1, &key);
+	while (HeapTupleIsValid(tup = systable_getnext(scan)))
+	{
+		bool		isnull;
+
+		keys = lappend(keys, TextDatumGetCString(heap_getattr(tup, Anum_role_attribute_key,
+															  RelationGetDescr(rel), &isnull)));
+	}
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+	return keys;
+}
+
+/*
+ * attr() of a key that is not a constant, for instance a column: a CASE over
+ * the attributes that the subject has.
+ */
+static Node *
+attribute_case(FuncExpr *call, bool typed, const Situation *situation)
+{
+	Node	   *key = linitial(call->args);
+	Node	   *nothing = typed_const(call->funcresulttype, call->funccollid, (Datum) 0, true);
+	CaseExpr   *result = makeNode(CaseExpr);
+	CaseWhen   *when = makeNode(CaseWhen);
+	NullTest   *is_null = makeNode(NullTest);
+	ListCell   *lc;
+
+	result->casetype = call->funcresulttype;
+	result->casecollid = call->funccollid;
+	result->location = -1;
+
+	is_null->arg = (Expr *) copyObject(key);
+	is_null->nulltesttype = IS_NULL;
+	is_null->location = -1;
+	when->expr = (Expr *) is_null;
+	when->result = (Expr *) nothing;
+	when->location = -1;
+	result->args = list_make1(when);
+
+	foreach(lc, attribute_keys(situation->subject))
+	{
+		char	   *name = lfirst(lc);
+		Node	   *value = attribute_const(call, name, typed, situation);
+
+		if (value == NULL)
+			continue;
+		when = makeNode(CaseWhen);
+		when->expr = make_opclause(TextEqualOperator, BOOLOID, false,
+								   (Expr *) copyObject(key), (Expr *) text_const(name),
+								   InvalidOid, DEFAULT_COLLATION_OID);
+		when->result = (Expr *) value;
+		when->location = -1;
+		result->args = lappend(result->args, when);
+	}
+	result->defresult = (Expr *) (typed ? lsecond(call->args) : copyObject(nothing));
+	return (Node *) result;
+}
+
+/* A call of steward.attr(), its arguments instantiated. */
+static Node *
+instantiate_attribute(FuncExpr *call, bool typed, const Situation *situation)
+{
+	Const	   *key = linitial(call->args);
+	Node	   *value;
+
+	if (!IsA(key, Const))
+		return attribute_case(call, typed, situation);
+	if (key->constisnull)
+		return typed_const(call->funcresulttype, call->funccollid, (Datum) 0, true);
+	value = attribute_const(call, TextDatumGetCString(key->constvalue), typed, situation);
+	return value != NULL ? value : lsecond(call->args);
+}
+
+/* pg_has_role() without a role, for the subject. */
+static Node *
+instantiate_has_role(FuncExpr *call, Oid funcid, const Situation *situation)
+{
+	call->funcid = funcid;
+	call->args = lcons(typed_const(OIDOID, InvalidOid, ObjectIdGetDatum(situation->subject), false),
+					   call->args);
+	return (Node *) call;
+}
+
+static Node *
+instantiate_function(FuncExpr *call, InstantiateContext *context)
+{
+	const Situation *situation = context->situation;
+
+	if (call->funcid == context->gate)
+		return instantiate_gate(call, situation);
+	if (call->funcid == context->subject)
+		return text_const(GetUserNameFromId(situation->subject, false));
+	if (call->funcid == context->purpose)
+		return text_const(situation->purpose);
+
+	call = (FuncExpr *) expression_tree_mutator((Node *) call, instantiate_mutator, context);
+	if (call->funcid == context->attr || call->funcid == context->attr_typed)
+		return instantiate_attribute(call, call->funcid == context->attr_typed, situation);
+
+	switch (call->funcid)
+	{
+		case F_CURRENT_USER:
+		case F_GETPGUSERNAME:
+			return role_name_const(situation->subject);
+		case F_SESSION_USER:
+			return role_name_const(situation->session);
+		case F_NOW:
+		case F_TRANSACTION_TIMESTAMP:
+		case F_STATEMENT_TIMESTAMP:
+			return typed_const(TIMESTAMPTZOID, InvalidOid, TimestampTzGetDatum(situation->at), false);
+		case F_PG_HAS_ROLE_NAME_TEXT:
+			return instantiate_has_role(call, F_PG_HAS_ROLE_OID_NAME_TEXT, situation);
+		case F_PG_HAS_ROLE_OID_TEXT:
+			return instantiate_has_role(call, F_PG_HAS_ROLE_OID_OID_TEXT, situation);
+		default:
+			return (Node *) call;
+	}
+}
+
+/* ------------------------------------------------------------------------
+ * Folding
+ * ------------------------------------------------------------------------
+ */
+
+/*
+ * AND, OR, NOT with their arguments instantiated, constants folded.  What
+ * comes after a deciding constant is not looked at: an attribute that cannot
+ * be read fails no statement where a closed gate stands before it.
+ */
+static Node *
+instantiate_boolean(BoolExpr *expr, InstantiateContext *context)
+{
+	bool		deciding = expr->boolop == OR_EXPR;
+	List	   *args = NIL;
+	ListCell   *lc;
+
+	if (expr->boolop == NOT_EXPR)
+	{
+		Node	   *arg = instantiate_mutator(linitial(expr->args), context);
+
+		if (is_bool_const(arg, true) || is_bool_const(arg, false))
+			return makeBoolConst(is_bool_const(arg, false), false);
+		return (Node *) makeBoolExpr(NOT_EXPR, list_make1(arg), -1);
+	}
+
+	foreach(lc, expr->args)
+	{
+		Node	   *arg = instantiate_mutator(lfirst(lc), context);
+
+		if (is_bool_const(arg, deciding))
+			return arg;
+		if (is_bool_const(arg, !deciding))
+			continue;
+
+		/* Flat lists read better than nested ones. */
+		if (IsA(arg, BoolExpr) && ((BoolExpr *) arg)->boolop == expr->boolop)
+			args = list_concat(args, ((BoolExpr *) arg)->args);
+		else
+			args = lappend(args, arg);
+	}
+	if (args == NIL)
+		return makeBoolConst(!deciding, false);
+	if (list_length(args) == 1)
+		return linitial(args);
+	return (Node *) makeBoolExpr(expr->boolop, args, -1);
+}
+
+/* (SELECT gate) without anything else becomes what the gate says. */
+static Node *
+instantiate_sublink(SubLink *sublink, InstantiateContext *context)
+{
+	Query	   *query = castNode(Query, sublink->subselect);
+
+	if (sublink->subLinkType == EXPR_SUBLINK && query->rtable == NIL &&
+		list_length(query->targetList) == 1)
+	{
+		Expr	   *expr = linitial_node(TargetEntry, query->targetList)->expr;
+
+		if (IsA(expr, FuncExpr) && ((FuncExpr *) expr)->funcid == context->gate)
+			return instantiate_gate((FuncExpr *) expr, context->situation);
+	}
+	return expression_tree_mutator((Node *) sublink, instantiate_mutator, context);
+}
+
+static Node *
+instantiate_mutator(Node *node, InstantiateContext *context)
+{
+	if (node == NULL)
+		return NULL;
+	check_stack_depth();
+	switch (nodeTag(node))
+	{
+		case T_Query:
+			return (Node *) query_tree_mutator((Query *) node, instantiate_mutator, context, 0);
+		case T_SubLink:
+			return instantiate_sublink((SubLink *) node, context);
+		case T_BoolExpr:
+			return instantiate_boolean((BoolExpr *) node, context);
+		case T_FuncExpr:
+			return instantiate_function((FuncExpr *) node, context);
+		case T_SQLValueFunction:
+			return instantiate_value_function((SQLValueFunction *) node, context->situation);
+		default:
+			return expression_tree_mutator(node, instantiate_mutator, context);
+	}
+}
+
+/* A copy of the expression, closed for the situation. */
+Expr *
+expression_instantiate(Expr *expr, const Situation *situation)
+{
+	Oid			gate_args[] = {TEXTARRAYOID, TIMESTAMPTZOID, TIMESTAMPTZOID, OIDOID};
+	Oid			attr_args[] = {TEXTOID, ANYELEMENTOID};
+	InstantiateContext context;
+
+	context.situation = situation;
+	context.gate = steward_function("policy_gate", lengthof(gate_args), gate_args);
+	context.attr = steward_function("attr", 1, attr_args);
+	context.attr_typed = steward_function("attr", 2, attr_args);
+	context.subject = steward_function("subject", 0, NULL);
+	context.purpose = steward_function("current_purpose", 0, NULL);
+	return (Expr *) instantiate_mutator((Node *) expr, &context);
+}
+
+/*
+ * A copy of the policy whose expressions are closed for the situation, as
+ * they were written (not made ready for plans).  Those of a policy that does
+ * not apply count for nothing and are not looked at: an attribute that cannot
+ * be read does no harm there.
+ */
+static RowPolicy *
+instantiate_policy(const RowPolicy *policy, int command, const Situation *situation)
+{
+	RowPolicy  *copy = palloc(sizeof(RowPolicy));
+	bool		applies = policy_concerns(policy, command, situation->subject, situation->session) &&
+		gate_is_open(policy->purposes, policy->valid_from, policy->valid_until,
+					 situation->purpose, situation->at);
+
+	*copy = *policy;
+	copy->plan_qual = (Expr *) makeBoolConst(true, false);
+	copy->plan_check = NULL;
+	if (applies)
+	{
+		copy->plan_qual = expression_instantiate(policy->qual, situation);
+		copy->plan_check = expression_instantiate(policy->check, situation);
+	}
+	return copy;
+}
+
+/*
+ * What the set demands of a row, closed for the situation: the predicate of
+ * predicate_build(), enforced even where the set only observes.
+ */
+void
+predicate_instantiate(const PolicySet *set, int command, PredicateUse use,
+					  const Situation *situation, PredicateResult *result)
+{
+	PolicySet	closed = *set;
+	ListCell   *lc;
+
+	closed.observe = false;
+	closed.policies = NIL;
+	foreach(lc, set->policies)
+		closed.policies = lappend(closed.policies,
+								  instantiate_policy(lfirst(lc), command, situation));
+	predicate_build(&closed, command, use, situation->subject, situation->session, result);
+
+	/* The gates. */
+	result->expr = expression_instantiate(result->expr, situation);
+}
