@@ -11,6 +11,10 @@ COMMENT ON FUNCTION steward.require_preload() IS
     'raises object_not_in_prerequisite_state unless pg_steward is in shared_preload_libraries';
 SELECT steward.require_preload();
 
+CREATE FUNCTION steward.library_version() RETURNS text
+    LANGUAGE c STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'steward_library_version';
+COMMENT ON FUNCTION steward.library_version() IS 'version of the library that the server has loaded; extversion in pg_extension is that of the SQL';
+
 CREATE FUNCTION steward.prepare_roles() RETURNS void
     LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'steward_prepare_roles';
 REVOKE ALL ON FUNCTION steward.prepare_roles() FROM PUBLIC;

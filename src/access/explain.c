@@ -67,7 +67,7 @@ role_in_words(Oid roleid)
 	if (!OidIsValid(roleid))
 		return pstrdup("public");
 	name = GetUserNameFromId(roleid, true);
-	return name != NULL ? psprintf("\"%s\"", name) : psprintf("%u (dropped)", roleid);
+	return name != NULL ? psprintf("\"%s\"", name) : pstrdup("a role that was dropped");
 }
 
 /* A moment as timestamptz prints it. */
@@ -701,7 +701,7 @@ steward_explain_access(PG_FUNCTION_ARGS)
 		if (PG_ARGISNULL(i) && strcmp(arguments[i], "purpose") != 0)
 			ereport(ERROR,
 					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-					 errmsg("%s must not be null", arguments[i])));
+					 errmsg("parameter \"%s\" must not be empty", arguments[i])));
 
 	memset(&explanation, 0, sizeof(explanation));
 	explanation.situation.subject = role_to_explain(text_to_cstring(PG_GETARG_TEXT_PP(1)));

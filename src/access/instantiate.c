@@ -204,49 +204,98 @@ attribute_keys(Oid roleid)
 	return keys;
 }
 
+static CaseWhen *
+make_when(Expr *condition, Node *result)
+{
+	CaseWhen   *when = makeNode(CaseWhen);
+
+	when->expr = condition;
+	when->result = (Expr *) result;
+	when->location = -1;
+	return when;
+}
+
+static CaseExpr *
+make_case(List *whens, Node *otherwise)
+{
+	CaseExpr   *expr = makeNode(CaseExpr);
+
+	expr->casetype = exprType(otherwise);
+	expr->casecollid = exprCollation(otherwise);
+	expr->args = whens;
+	expr->defresult = (Expr *) otherwise;
+	expr->location = -1;
+	return expr;
+}
+
+/* CASE key WHEN each attribute of the subject THEN its value, of the type, END. */
+static Node *
+attribute_choice(Node *key, Oid type, const Situation *situation)
+{
+	List	   *whens = NIL;
+	ListCell   *lc;
+
+	foreach(lc, attribute_keys(situation->subject))
+	{
+		char	   *name = lfirst(lc);
+		Expr	   *matches = make_opclause(TextEqualOperator, BOOLOID, false,
+											(Expr *) copyObject(key), (Expr *) text_const(name),
+											InvalidOid, DEFAULT_COLLATION_OID);
+		Datum		value;
+		bool		found;
+
+		if (type == TEXTOID)
+			found = subject_attribute_as(situation->subject, name, TEXTOID, &value);
+		else
+			value = subject_attribute(situation->subject, name, &found);
+		if (found)
+			whens = lappend(whens, make_when(matches, typed_const(type, DEFAULT_COLLATION_OID, value, false)));
+	}
+	if (whens == NIL)
+		return typed_const(type, DEFAULT_COLLATION_OID, (Datum) 0, true);
+	return (Node *) make_case(whens, typed_const(type, DEFAULT_COLLATION_OID, (Datum) 0, true));
+}
+
 /*
  * attr() of a key that is not a constant, for instance a column: a CASE over
- * the attributes that the subject has.
+ * the attributes that the subject has.  With a fallback, the value is read as
+ * its type only for rows that choose it, as attr() does.
  */
 static Node *
 attribute_case(FuncExpr *call, bool typed, const Situation *situation)
 {
 	Node	   *key = linitial(call->args);
-	Node	   *nothing = typed_const(call->funcresulttype, call->funccollid, (Datum) 0, true);
-	CaseExpr   *result = makeNode(CaseExpr);
-	CaseWhen   *when = makeNode(CaseWhen);
 	NullTest   *is_null = makeNode(NullTest);
-	ListCell   *lc;
+	CoalesceExpr *value = makeNode(CoalesceExpr);
+	Node	   *choice;
 
-	result->casetype = call->funcresulttype;
-	result->casecollid = call->funccollid;
-	result->location = -1;
+	if (!typed)
+		return attribute_choice(key, TEXTARRAYOID, situation);
+
+	choice = attribute_choice(key, TEXTOID, situation);
+	if (call->funcresulttype != TEXTOID)
+	{
+		CoerceViaIO *read = makeNode(CoerceViaIO);
+
+		read->arg = (Expr *) choice;
+		read->resulttype = call->funcresulttype;
+		read->resultcollid = call->funccollid;
+		read->coerceformat = COERCE_EXPLICIT_CAST;
+		read->location = -1;
+		choice = (Node *) read;
+	}
+	value->coalescetype = call->funcresulttype;
+	value->coalescecollid = call->funccollid;
+	value->args = list_make2(choice, lsecond(call->args));
+	value->location = -1;
 
 	is_null->arg = (Expr *) copyObject(key);
 	is_null->nulltesttype = IS_NULL;
 	is_null->location = -1;
-	when->expr = (Expr *) is_null;
-	when->result = (Expr *) nothing;
-	when->location = -1;
-	result->args = list_make1(when);
-
-	foreach(lc, attribute_keys(situation->subject))
-	{
-		char	   *name = lfirst(lc);
-		Node	   *value = attribute_const(call, name, typed, situation);
-
-		if (value == NULL)
-			continue;
-		when = makeNode(CaseWhen);
-		when->expr = make_opclause(TextEqualOperator, BOOLOID, false,
-								   (Expr *) copyObject(key), (Expr *) text_const(name),
-								   InvalidOid, DEFAULT_COLLATION_OID);
-		when->result = (Expr *) value;
-		when->location = -1;
-		result->args = lappend(result->args, when);
-	}
-	result->defresult = (Expr *) (typed ? lsecond(call->args) : copyObject(nothing));
-	return (Node *) result;
+	return (Node *)
+		make_case(list_make1(make_when((Expr *) is_null,
+									   typed_const(call->funcresulttype, call->funccollid, (Datum) 0, true))),
+				  (Node *) value);
 }
 
 /* A call of steward.attr(), its arguments instantiated. */
@@ -269,8 +318,7 @@ static Node *
 instantiate_has_role(FuncExpr *call, Oid funcid, const Situation *situation)
 {
 	call->funcid = funcid;
-	call->args = lcons(typed_const(OIDOID, InvalidOid, ObjectIdGetDatum(situation->subject), false),
-					   call->args);
+	call->args = lcons(role_name_const(situation->subject), call->args);
 	return (Node *) call;
 }
 
@@ -302,9 +350,9 @@ instantiate_function(FuncExpr *call, InstantiateContext *context)
 		case F_STATEMENT_TIMESTAMP:
 			return typed_const(TIMESTAMPTZOID, InvalidOid, TimestampTzGetDatum(situation->at), false);
 		case F_PG_HAS_ROLE_NAME_TEXT:
-			return instantiate_has_role(call, F_PG_HAS_ROLE_OID_NAME_TEXT, situation);
+			return instantiate_has_role(call, F_PG_HAS_ROLE_NAME_NAME_TEXT, situation);
 		case F_PG_HAS_ROLE_OID_TEXT:
-			return instantiate_has_role(call, F_PG_HAS_ROLE_OID_OID_TEXT, situation);
+			return instantiate_has_role(call, F_PG_HAS_ROLE_NAME_OID_TEXT, situation);
 		default:
 			return (Node *) call;
 	}

@@ -13,6 +13,7 @@
 
 #include "common/common.h"
 #include "miscadmin.h"
+#include "utils/builtins.h"
 
 int			steward_on_no_policy = ON_NO_POLICY_ERROR;
 bool		steward_adopt_roles = false;
@@ -68,4 +69,13 @@ steward_require_preload_sql(PG_FUNCTION_ARGS)
 {
 	steward_require_preload();
 	PG_RETURN_VOID();
+}
+
+STEWARD_FUNCTION(steward_library_version);
+
+/* library_version(): the version of the loaded library. */
+Datum
+steward_library_version(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_TEXT_P(cstring_to_text(STEWARD_VERSION));
 }
