@@ -29,9 +29,10 @@ CREATE VIEW regress_doc.finding AS
 -- sound
 SELECT * FROM regress_doc.finding WHERE object !~ 'role regress_doc';
 
--- roles
-GRANT steward_carrier TO regress_doc_ann;
-ALTER ROLE steward_carrier LOGIN;
+-- roles; as if done while the library was not loaded
+GRANT regress_doc_gone TO regress_doc_ann;
+UPDATE pg_auth_members SET roleid = 'steward_carrier'::regrole WHERE roleid = 'regress_doc_gone'::regrole;
+UPDATE pg_authid SET rolcanlogin = true WHERE rolname = 'steward_carrier';
 SET steward.on_no_policy = 'empty';
 SELECT * FROM regress_doc.finding;
 RESET steward.on_no_policy;
@@ -60,7 +61,7 @@ SELECT steward.drop_row_policy('old', 'regress_doc.fact');
 DROP MATERIALIZED VIEW regress_doc.copied;
 SELECT steward.unprotect('regress_doc.watched', 'enough');
 SELECT * FROM regress_doc.finding;
--- as if done while the library was not loaded
+-- again behind the library's back
 UPDATE pg_class SET relforcerowsecurity = false WHERE oid = 'regress_doc."Fact north"'::regclass;
 UPDATE pg_class SET relrowsecurity = false WHERE oid = 'regress_doc.fact'::regclass;
 GRANT steward_admin TO regress_doc_owner;
