@@ -126,12 +126,33 @@ RESET ROLE;
 CREATE TEMP TABLE seen (id integer, region text);
 COPY seen FROM :'file';
 SELECT * FROM seen ORDER BY id;
+-- and a superuser in a function of the loader's is the loader
+CREATE FUNCTION load_one(row_region text) RETURNS void LANGUAGE plpgsql SECURITY DEFINER AS
+$$ BEGIN EXECUTE format('COPY reading (id, region) FROM PROGRAM ''echo "25,%s"'' (FORMAT csv)', row_region); END $$;
+GRANT pg_execute_server_program TO regress_loader;
+ALTER FUNCTION load_one OWNER TO regress_loader;
+\set SHOW_CONTEXT never
+SELECT load_one('cn');
+SELECT load_one('us');
+\set SHOW_CONTEXT errors
 -- a superuser himself sees and loads everything
 COPY reading (id, region) FROM STDIN;
 30	cn
 \.
 COPY reading (id, region) TO STDOUT;
 DELETE FROM reading WHERE id >= 20;
+
+-- FREEZE, where the transaction emptied the table
+BEGIN;
+TRUNCATE reading;
+SET LOCAL ROLE regress_loader;
+COPY reading (id, region) FROM STDIN (FREEZE);
+26	eu
+\.
+COPY reading (id, region) FROM STDIN (FREEZE);
+27	cn
+\.
+ROLLBACK;
 
 -- savepoints; read-only transactions
 SET ROLE regress_loader;
@@ -248,6 +269,28 @@ COPY reading (id, region) FROM STDIN;
 -- nobody else asks what COPY asks
 SELECT steward.copied_row_is_allowed(1, 'eu'::text);
 SELECT steward.refuse_row('reading'::regclass, 2);
+RESET ROLE;
+
+-- behind a closed gate nothing is evaluated
+SET ROLE regress_admin;
+SELECT steward.create_purpose('odd');
+SELECT steward.set_attribute('regress_loader', 'limit', '{many}');
+SELECT steward.create_row_policy('odd', 'reading', 'amount < steward.attr(''limit'', 0)',
+    roles => '{regress_loader}', purposes => '{odd}', commands => '{insert}');
+SET ROLE regress_loader;
+COPY reading (id, region) FROM STDIN;
+113	eu
+\.
+SET ROLE regress_admin;
+SELECT steward.grant_purpose('odd', 'regress_loader');
+SET ROLE regress_loader;
+SET steward.purpose = 'odd';
+COPY reading (id, region) FROM STDIN;
+114	eu
+\.
+SET steward.purpose = 'loading';
+SET ROLE regress_admin;
+SELECT steward.drop_row_policy('odd', 'reading');
 RESET ROLE;
 
 -- generated columns in a check: the row that is stored counts

@@ -83,6 +83,38 @@ selected_once(SubLink *sublink)
 	return contain_vars_of_level((Node *) tle->expr, 1) ? NULL : tle->expr;
 }
 
+static Node *fold_once(Node *node, void *context);
+
+/*
+ * Folds AND and OR from the left, and no further than decides them: behind a
+ * gate that is closed nothing is evaluated.
+ */
+static Node *
+fold_bool(BoolExpr *expr, void *context)
+{
+	bool		decisive = expr->boolop == OR_EXPR;
+	List	   *args = NIL;
+	ListCell   *lc;
+
+	foreach(lc, expr->args)
+	{
+		Node	   *arg = fold_once(lfirst(lc), context);
+
+		if (IsA(arg, Const) && !((Const *) arg)->constisnull)
+		{
+			if (DatumGetBool(((Const *) arg)->constvalue) != decisive)
+				continue;
+			if (args == NIL)
+				return arg;
+		}
+		args = lappend(args, arg);
+	}
+	if (args == NIL)
+		return makeBoolConst(!decisive, false);
+	return list_length(args) == 1 ? linitial(args) :
+		(Node *) makeBoolExpr(expr->boolop, args, -1);
+}
+
 /*
  * Replaces what holds for the whole execution (purpose, attributes, gates)
  * by its value at the start of the statement.
@@ -94,6 +126,8 @@ fold_once(Node *node, void *context)
 		return NULL;
 	if (IsA(node, Query))
 		return node;
+	if (IsA(node, BoolExpr) && ((BoolExpr *) node)->boolop != NOT_EXPR)
+		return fold_bool((BoolExpr *) node, context);
 	if (IsA(node, SubLink))
 	{
 		Expr	   *once = selected_once((SubLink *) node);

@@ -200,6 +200,34 @@ SELECT steward.create_row_policy('p', 'parted', 'id < 10', roles => '{regress_lo
 }
 
 # ----------------------------------------------------------------------
+# A trigger that is created on a partition after the load began
+# ----------------------------------------------------------------------
+
+{
+	my $connection = $node->connstr('postgres');
+
+	$node->safe_psql(
+		'postgres', q{
+CREATE TABLE raced (id integer, region text) PARTITION BY LIST (region);
+CREATE TABLE raced_eu PARTITION OF raced FOR VALUES IN ('eu');
+GRANT SELECT, INSERT ON raced TO regress_loader;
+SELECT steward.protect('raced');
+SELECT steward.create_row_policy('p', 'raced', 'id < 10', roles => '{regress_loader}', commands => '{select,insert}');
+CREATE FUNCTION more() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN new.id := 100; RETURN new; END $$;
+});
+	append_to_file("$dir/race.sql",
+		"CREATE TRIGGER more BEFORE INSERT ON raced_eu FOR EACH ROW EXECUTE FUNCTION more();\n");
+	append_to_file("$dir/race", "1\teu\n");
+	($ret, $out, $err) = as_loader(
+		qq{COPY raced FROM PROGRAM 'psql -qX -d "${\($connection =~ s/'//gr)}" -f "$dir/race.sql" >&2; cat "$dir/race"'});
+	like($err, qr/a trigger was created on a partition of "raced" while rows were copied/,
+		'a trigger on a partition comes late');
+	is($node->safe_psql('postgres', 'SELECT count(*) FROM raced'), 0, 'and nothing is loaded');
+	($ret, $out, $err) = as_loader("COPY raced FROM '$dir/race'");
+	like($err, qr/row in line 1 is not allowed/, 'the next load sees the row that it leaves');
+}
+
+# ----------------------------------------------------------------------
 # Memory
 # ----------------------------------------------------------------------
 
