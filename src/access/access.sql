@@ -320,8 +320,10 @@ BEGIN
         RAISE EXCEPTION '"%" is not a table', relation
             USING ERRCODE = 'wrong_object_type',
                   DETAIL = CASE class.relkind WHEN 'v' THEN 'It is a view.' WHEN 'm' THEN 'It is a materialized view.'
-                      WHEN 'f' THEN 'It is a foreign table.' WHEN 'S' THEN 'It is a sequence.' WHEN 'i' THEN 'It is an index.' END,
-                  HINT = 'Protect the tables from which it takes its rows.';
+                      WHEN 'f' THEN 'It is a foreign table.' WHEN 'S' THEN 'It is a sequence.' WHEN 'i' THEN 'It is an index.'
+                      WHEN 'I' THEN 'It is an index.' WHEN 'c' THEN 'It is a composite type.' ELSE 'It holds no rows of users.' END,
+                  HINT = CASE WHEN class.relkind IN ('v', 'm', 'f') THEN 'Protect the tables from which it takes its rows.'
+                      ELSE 'Tables and partitioned tables can be protected.' END;
     END IF;
     IF class.relpersistence = 't' THEN
         RAISE EXCEPTION 'temporary table "%" cannot be protected', relation USING ERRCODE = 'wrong_object_type';
@@ -437,10 +439,12 @@ CREATE FUNCTION steward.create_purpose(name text, description text DEFAULT NULL,
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     PERFORM steward.require_role('steward_admin');
-    PERFORM steward.require_value('name', name);
+    PERFORM steward.check_name('name of a purpose', name);
     IF pg_catalog.octet_length(name) > 200 THEN
         RAISE EXCEPTION 'name of a purpose is longer than 200 bytes' USING ERRCODE = 'string_data_right_truncation';
     END IF;
+    PERFORM steward.check_text('description', description, 10000, false);
+    PERFORM steward.check_text('legal_basis', legal_basis, 10000, false);
     INSERT INTO steward.purpose (name, description, legal_basis, created_by)
     VALUES (create_purpose.name, create_purpose.description, create_purpose.legal_basis, steward.subject());
 EXCEPTION
@@ -540,15 +544,23 @@ BEGIN
     PERFORM steward.require_role('steward_admin');
     holder := steward.role_named(role, false);
     PERFORM steward.require_value('key', key);
+    IF pg_catalog.length(key) > 200 THEN
+        RAISE EXCEPTION 'name of an attribute is longer than 200 characters' USING ERRCODE = 'string_data_right_truncation';
+    END IF;
     IF value IS NULL THEN
         DELETE FROM steward.role_attribute a WHERE a.role = holder AND a.key = set_attribute.key;
         RETURN;
     END IF;
+    IF pg_catalog.array_ndims(value) > 1 THEN
+        RAISE EXCEPTION 'value of attribute "%" has more than one dimension', key USING ERRCODE = 'array_subscript_error';
+    END IF;
     IF pg_catalog.array_position(value, NULL) IS NOT NULL THEN
         RAISE EXCEPTION 'value of attribute "%" contains NULL', key USING ERRCODE = 'null_value_not_allowed';
     END IF;
-    IF pg_catalog.array_ndims(value) > 1 THEN
-        RAISE EXCEPTION 'value of attribute "%" has more than one dimension', key USING ERRCODE = 'array_subscript_error';
+    IF pg_catalog.cardinality(value) > 1000 THEN
+        RAISE EXCEPTION 'attribute "%" has more than 1000 values', key
+            USING ERRCODE = 'program_limit_exceeded',
+                  HINT = 'Put long lists into a table and read it with a sub-select in the policy.';
     END IF;
     INSERT INTO steward.role_attribute AS a (role, key, value, set_by)
     VALUES (holder, set_attribute.key, set_attribute.value, steward.subject())

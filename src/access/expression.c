@@ -119,6 +119,14 @@ expression_parse(const char *what, const char *text)
 				(errcode(ERRCODE_SYNTAX_ERROR),
 				 errmsg("%s is not a single expression", what),
 				 errdetail("Nothing may follow the expression.")));
+
+	/* Core expands a star while it reads a target list, and only there. */
+	if (IsA(target->val, ColumnRef) &&
+		IsA(llast(((ColumnRef *) target->val)->fields), A_Star))
+		ereport(ERROR,
+				(errcode(ERRCODE_SYNTAX_ERROR),
+				 errmsg("%s is not a single expression", what),
+				 errdetail("A star stands for more than one column.")));
 	return target->val;
 }
 

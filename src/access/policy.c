@@ -19,6 +19,7 @@
 #include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/table.h"
+#include "access/transam.h"
 #include "access/xact.h"
 #include "catalog/dependency.h"
 #include "catalog/indexing.h"
@@ -69,6 +70,23 @@ check_on_relation(const char *what, const char *text, Relation rel, Oid creator)
 		expression_check(expr, creator);
 }
 
+/*
+ * Refuses what is no table of a user.  The SQL functions have looked already;
+ * a superuser who calls these functions himself has not.
+ */
+static void
+require_user_table(Oid relid)
+{
+	char		relkind = get_rel_relkind(relid);
+
+	if (relid < FirstNormalObjectId ||
+		(relkind != RELKIND_RELATION && relkind != RELKIND_PARTITIONED_TABLE &&
+		 relkind != RELKIND_FOREIGN_TABLE))
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("relation with OID %u is not a table of a user", relid)));
+}
+
 STEWARD_FUNCTION(steward_create_carrier);
 
 /*
@@ -79,14 +97,23 @@ STEWARD_FUNCTION(steward_create_carrier);
 Datum
 steward_create_carrier(PG_FUNCTION_ARGS)
 {
-	Oid			relid = PG_GETARG_OID(0);
-	char	   *name = pstrdup(NameStr(*PG_GETARG_NAME(1)));
-	char	   *using_text = text_to_cstring(PG_GETARG_TEXT_PP(2));
+	Oid			relid;
+	char	   *name;
+	char	   *using_text;
 	char	   *check_text = PG_ARGISNULL(3) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(3));
 	Oid			creator = PG_ARGISNULL(4) ? InvalidOid : PG_GETARG_OID(4);
 	CreatePolicyStmt *stmt = makeNode(CreatePolicyStmt);
 	RoleSpec   *carrier = makeNode(RoleSpec);
 	Relation	rel;
+
+	if (PG_ARGISNULL(0) || PG_ARGISNULL(1) || PG_ARGISNULL(2))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("relation, name and using expression must not be null")));
+	relid = PG_GETARG_OID(0);
+	name = pstrdup(NameStr(*PG_GETARG_NAME(1)));
+	using_text = text_to_cstring(PG_GETARG_TEXT_PP(2));
+	require_user_table(relid);
 
 	/* The lock that CreatePolicy() will take; taken first, it cannot deadlock. */
 	rel = table_open(relid, AccessExclusiveLock);
@@ -125,6 +152,7 @@ steward_drop_carrier(PG_FUNCTION_ARGS)
 	char	   *name = NameStr(*PG_GETARG_NAME(1));
 	Oid			policy;
 
+	require_user_table(relid);
 	LockRelationOid(relid, AccessExclusiveLock);
 	policy = get_relation_policy_oid(relid, name, true);
 	if (OidIsValid(policy))
@@ -178,6 +206,7 @@ steward_set_row_security(PG_FUNCTION_ARGS)
 	bool		forced = PG_GETARG_BOOL(2);
 	ListCell   *lc;
 
+	require_user_table(relid);
 	foreach(lc, find_all_inheritors(relid, AccessExclusiveLock, NULL))
 		relation_set_row_security(lfirst_oid(lc), enabled, forced);
 	governance_changed(relid);

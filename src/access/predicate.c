@@ -473,6 +473,12 @@ steward_refuse_row(PG_FUNCTION_ARGS)
 	char	   *relation = get_rel_name(relid);
 	uint64		line;
 
+	/* Plans pass one command; anybody may call the function with anything. */
+	if (command != COMMAND_SELECT && command != COMMAND_INSERT &&
+		command != COMMAND_UPDATE && command != COMMAND_DELETE)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("unknown command %d", command)));
 	ereport(ERROR,
 			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 			 copy_refused_line(&line) ?

@@ -287,7 +287,18 @@ steward_set_trust(PG_FUNCTION_ARGS)
 	ObjectAddress address;
 	char	   *label = PG_ARGISNULL(2) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(2));
 
+	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("class and object must not be null")));
 	ObjectAddressSet(address, PG_GETARG_OID(0), PG_GETARG_OID(1));
+	if ((address.classId != RelationRelationId && address.classId != ProcedureRelationId) ||
+		!SearchSysCacheExists1(address.classId == RelationRelationId ? RELOID : PROCOID,
+							   ObjectIdGetDatum(address.objectId)))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("object %u of catalog %u is no view or function",
+						address.objectId, address.classId)));
 	check_label(&address, label);
 	SetSecurityLabel(&address, PROVIDER, label);
 	PG_RETURN_VOID();
