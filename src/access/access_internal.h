@@ -32,6 +32,7 @@
 /* Bounds; exceeded, program_limit_exceeded is raised. */
 #define MAX_POLICIES_PER_RELATION	1000
 #define MAX_EXPRESSION_LENGTH		65536	/* bytes */
+#define MAX_EXPRESSION_DEPTH		400 /* nodes above one another */
 #define MAX_LIST_LENGTH				1000	/* roles or purposes of a policy */
 
 /* Commands a policy speaks of, as bits. */
@@ -176,7 +177,7 @@ extern bool is_bool_const(const void *expr, bool value);
 
 /* expression.c */
 extern Node *expression_parse(const char *what, const char *text);
-extern void expression_check(Node *expr, Oid creator);
+extern void expression_check(Node *expr, const char *text, Oid creator);
 extern void expression_context_push(ErrorContextCallback *callback, const char *text);
 extern void expression_context_pop(ErrorContextCallback *callback);
 extern Expr *once_per_execution(Expr *expr);

@@ -18,10 +18,13 @@
 #include "postgres.h"
 
 #include "access/access_internal.h"
+#include "access/table.h"
+#include "access/transam.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_namespace.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
@@ -32,9 +35,12 @@
 #include "rewrite/rewriteManip.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
+#include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/regproc.h"
+#include "utils/rel.h"
 #include "utils/syscache.h"
+#include "utils/typcache.h"
 
 /* ------------------------------------------------------------------------
  * Parsing
@@ -162,88 +168,294 @@ is_mask_function(Oid funcid)
 		strncmp(get_func_name(funcid), "mask_", 5) == 0;
 }
 
+/* What is wrong with an expression, and where in its text. */
+typedef struct Refusal
+{
+	Oid			funcid;			/* the function that may not stand there */
+	Oid			domain;			/* the domain that may not */
+	const char *construct;		/* whatever else may not */
+	List	   *views;			/* OIDs of the views that were looked into */
+	int			depth;			/* of the node that is looked at */
+	int			location;
+} Refusal;
+
 /* check_functions_in_node() callback: is this function one to be refused? */
 static bool
 refuse_function(Oid funcid, void *context)
 {
 	Oid			nsp = get_func_namespace(funcid);
 
+	/* These are called stable, and run statements. */
+	static const Oid run_statements[] = {
+		F_TABLE_TO_XML, F_TABLE_TO_XML_AND_XMLSCHEMA,
+		F_SCHEMA_TO_XML, F_SCHEMA_TO_XML_AND_XMLSCHEMA,
+		F_DATABASE_TO_XML, F_DATABASE_TO_XML_AND_XMLSCHEMA
+	};
+
 	if (nsp == PG_CATALOG_NAMESPACE && func_volatile(funcid) != PROVOLATILE_VOLATILE)
-		return false;
+	{
+		bool		runs_statements = false;
+
+		for (int i = 0; i < lengthof(run_statements); i++)
+			runs_statements |= funcid == run_statements[i];
+		if (!runs_statements)
+			return false;
+	}
 	if (is_session_function(funcid) || is_mask_function(funcid) || trust_in_expressions(funcid))
 		return false;
-	*(Oid *) context = funcid;
+	((Refusal *) context)->funcid = funcid;
 	return true;
 }
 
-static bool
-find_refused_function(Node *node, Oid *funcid)
+/* Owner of a type. */
+static Oid
+type_owner(Oid typid)
 {
-	if (node == NULL)
-		return false;
-	if (check_functions_in_node(node, refuse_function, funcid))
-		return true;
-	if (IsA(node, NextValueExpr))
-		return true;
-	if (IsA(node, Query))
-		return query_tree_walker((Query *) node, find_refused_function, funcid, 0);
-	return expression_tree_walker(node, find_refused_function, funcid);
+	HeapTuple	tup = SearchSysCache1(TYPEOID, ObjectIdGetDatum(typid));
+	Oid			owner;
+
+	if (!HeapTupleIsValid(tup))
+		elog(ERROR, "cache lookup failed for type %u", typid);
+	owner = ((Form_pg_type) GETSTRUCT(tup))->typowner;
+	ReleaseSysCache(tup);
+	return owner;
 }
 
-typedef struct ReadCheckContext
-{
-	Oid			creator;
-} ReadCheckContext;
-
-/* A sub-select must read what its creator may read, and no more. */
+/*
+ * Would making a value of the type run the constraints of a domain that
+ * somebody other than a superuser owns?  Its owner could have them call what
+ * he likes, also later.
+ */
 static bool
-check_readable(Node *node, ReadCheckContext *context)
+refuse_type(Oid typid, Refusal *refusal)
 {
+	bool		refused = false;
+
+	check_stack_depth();
+	if (typid < FirstNormalObjectId)
+		return false;
+	switch (get_typtype(typid))
+	{
+		case TYPTYPE_DOMAIN:
+			if (superuser_arg(type_owner(typid)))
+				return false;
+			refusal->domain = typid;
+			return true;
+		case TYPTYPE_COMPOSITE:
+			{
+				TupleDesc	desc = lookup_rowtype_tupdesc(typid, -1);
+
+				for (int i = 0; i < desc->natts && !refused; i++)
+					refused = !TupleDescAttr(desc, i)->attisdropped &&
+						refuse_type(TupleDescAttr(desc, i)->atttypid, refusal);
+				ReleaseTupleDesc(desc);
+				return refused;
+			}
+		case TYPTYPE_RANGE:
+			return refuse_type(get_range_subtype(typid), refusal);
+		case TYPTYPE_MULTIRANGE:
+			return refuse_type(get_multirange_range(typid), refusal);
+		default:
+			return OidIsValid(get_element_type(typid)) &&
+				refuse_type(get_element_type(typid), refusal);
+	}
+}
+
+static bool
+refuse_type_list(List *types, Refusal *refusal)
+{
+	ListCell   *lc;
+
+	foreach(lc, types)
+	{
+		if (refuse_type(lfirst_oid(lc), refusal))
+			return true;
+	}
+	return false;
+}
+
+static bool refuse_construct(Refusal *refusal, const char *construct);
+static bool find_refused(Node *node, Refusal *refusal);
+static bool find_refused_here(Node *node, Refusal *refusal);
+
+/* What a sub-select may not read, or not in this way. */
+static bool
+refuse_entry(RangeTblEntry *rte, Refusal *refusal)
+{
+	ListCell   *lc;
+
+	switch (rte->rtekind)
+	{
+		case RTE_RELATION:
+			if (get_rel_persistence(rte->relid) == RELPERSISTENCE_TEMP)
+				return refuse_construct(refusal, "a temporary table");
+			if (rte->tablesample != NULL)
+				return refuse_construct(refusal, "TABLESAMPLE");
+			if (rte->relkind == RELKIND_VIEW && !list_member_oid(refusal->views, rte->relid))
+			{
+				Relation	view = table_open(rte->relid, AccessShareLock);
+				bool		refused;
+
+				/* Before 16, the rule of a view has entries of the view itself. */
+				refusal->views = lappend_oid(refusal->views, rte->relid);
+				refused = find_refused((Node *) get_view_query(view), refusal);
+				table_close(view, AccessShareLock);
+				refusal->location = -1;
+				return refused;
+			}
+			return false;
+		case RTE_FUNCTION:
+			foreach(lc, rte->functions)
+			{
+				if (refuse_type_list(((RangeTblFunction *) lfirst(lc))->funccoltypes, refusal))
+					return true;
+			}
+			return false;
+		case RTE_TABLEFUNC:
+			return refuse_type_list(rte->tablefunc->coltypes, refusal);
+		default:
+			return false;
+	}
+}
+
+static bool
+refuse_construct(Refusal *refusal, const char *construct)
+{
+	refusal->construct = construct;
+	return true;
+}
+
+/*
+ * Finds what may not stand in a policy, also in the views that it reads.
+ *
+ * Nesting is bounded: what is parsed with the whole stack at hand could later
+ * not be read, and a relation whose policies cannot be read cannot even be
+ * dropped.
+ */
+static bool
+find_refused(Node *node, Refusal *refusal)
+{
+	bool		refused;
+
 	if (node == NULL)
 		return false;
+	check_stack_depth();
+	if (++refusal->depth > MAX_EXPRESSION_DEPTH)
+		ereport(ERROR,
+				(errcode(ERRCODE_STATEMENT_TOO_COMPLEX),
+				 errmsg("expression of a policy is nested deeper than %d levels", MAX_EXPRESSION_DEPTH),
+				 errhint("Put long lists into a table and read it with a sub-select.")));
+	refused = find_refused_here(node, refusal);
+	refusal->depth--;
+	return refused;
+}
+
+/* The same for one node; find_refused() is for what stands below. */
+static bool
+find_refused_here(Node *node, Refusal *refusal)
+{
 	if (IsA(node, Query))
 	{
 		Query	   *query = (Query *) node;
 		ListCell   *lc;
 
+		if (query->rowMarks != NIL)
+			return refuse_construct(refusal, "FOR UPDATE or FOR SHARE");
 		foreach(lc, query->rtable)
 		{
-			RangeTblEntry *rte = lfirst_node(RangeTblEntry, lc);
-
-			if (rte->rtekind == RTE_RELATION &&
-				pg_class_aclcheck(rte->relid, context->creator, ACL_SELECT) != ACLCHECK_OK &&
-				pg_attribute_aclcheck_all(rte->relid, context->creator, ACL_SELECT,
-										  ACLMASK_ANY) != ACLCHECK_OK)
-				aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_TABLE, get_rel_name(rte->relid));
+			if (refuse_entry(lfirst_node(RangeTblEntry, lc), refusal))
+				return true;
 		}
-		return query_tree_walker(query, check_readable, context, 0);
+		return query_tree_walker(query, find_refused, refusal, 0);
+	}
+
+	refusal->location = exprLocation(node);
+	if (check_functions_in_node(node, refuse_function, refusal))
+		return true;
+	switch (nodeTag(node))
+	{
+		case T_NextValueExpr:
+			return refuse_construct(refusal, "a sequence");
+		case T_FuncExpr:
+		case T_CoerceToDomain:
+		case T_CoerceViaIO:
+			if (refuse_type(exprType(node), refusal))
+				return true;
+			break;
+		default:
+			break;
+	}
+	return expression_tree_walker(node, find_refused, refusal);
+}
+
+/* A sub-select must read what its creator may read, and no more. */
+static bool
+check_readable(Node *node, void *context)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, Query))
+	{
+		steward_check_query_permissions((Query *) node);
+		return query_tree_walker((Query *) node, check_readable, context, 0);
 	}
 	return expression_tree_walker(node, check_readable, context);
 }
 
+/* Raises the refusal of an expression, with the position in its text. */
+static void
+raise_refusal(const Refusal *refusal, const char *text)
+{
+	int			position = refusal->location < 0 ? 0 :
+		pg_mbstrlen_with_len(text, Min(refusal->location, (int) strlen(text))) + 1;
+	char	   *signature;
+
+	if (refusal->construct != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("%s may not be used in a policy", refusal->construct),
+				 errposition(position)));
+	if (OidIsValid(refusal->domain))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("domain %s may not be used in a policy", format_type_be_qualified(refusal->domain)),
+				 errdetail("The owner of a domain decides which functions its constraints call."),
+				 errhint("Cast to the type under the domain, or let a superuser own the domain."),
+				 errposition(position)));
+	signature = format_procedure_qualified(refusal->funcid);
+	ereport(ERROR,
+			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+			 errmsg("function %s may not be used in a policy", signature),
+			 errdetail("Policies use functions of pg_catalog that are not volatile and run no statements, steward.attr(), steward.current_purpose() and steward.subject(), and functions that a superuser trusts."),
+			 refusal->funcid >= FirstNormalObjectId &&
+			 get_func_namespace(refusal->funcid) != steward_namespace() ?
+			 errhint("A superuser allows it with: SELECT steward.trust('%s', 'reason')", signature) : 0,
+			 errposition(position)));
+}
+
 /*
  * Refuses an expression of a policy that uses what it must not: functions of
- * others, volatile ones, tables that its creator may not read.
+ * others, volatile ones, tables that its creator may not read.  Errors are
+ * shown in the text.
  */
 void
-expression_check(Node *expr, Oid creator)
+expression_check(Node *expr, const char *text, Oid creator)
 {
-	ReadCheckContext context = {creator};
-	Oid			funcid = InvalidOid;
+	ErrorContextCallback callback;
+	Refusal		refusal = {InvalidOid, InvalidOid, NULL, NIL, 0, -1};
 
 	if (expr == NULL)
 		return;
-	if (find_refused_function(expr, &funcid))
+	expression_context_push(&callback, text);
+	if (find_refused(expr, &refusal))
+		raise_refusal(&refusal, text);
+	if (checkExprHasSubLink(expr))
 	{
-		char	   *signature = OidIsValid(funcid) ? format_procedure_qualified(funcid) : "nextval";
-
-		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("function %s may not be used in a policy", signature),
-				 errdetail("Policies use functions of pg_catalog that are not volatile, steward.attr(), steward.current_purpose() and steward.subject(), and functions that a superuser trusts."),
-				 errhint("A superuser allows it with: SELECT steward.trust('%s', 'reason')", signature)));
+		expr = copyObject(expr);
+		setRuleCheckAsUser(expr, creator);
+		(void) check_readable(expr, NULL);
 	}
-	(void) check_readable(expr, &context);
+	expression_context_pop(&callback);
 }
 
 /* ------------------------------------------------------------------------

@@ -67,7 +67,7 @@ check_on_relation(const char *what, const char *text, Relation rel, Oid creator)
 	free_parsestate(pstate);
 
 	if (OidIsValid(creator))
-		expression_check(expr, creator);
+		expression_check(expr, text, creator);
 }
 
 /*
@@ -84,7 +84,9 @@ require_user_table(Oid relid)
 		 relkind != RELKIND_FOREIGN_TABLE))
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
-				 errmsg("relation with OID %u is not a table of a user", relid)));
+				 get_rel_name(relid) == NULL ?
+				 errmsg("relation with OID %u does not exist", relid) :
+				 errmsg("\"%s\" is not a table of a user", get_rel_name(relid))));
 }
 
 STEWARD_FUNCTION(steward_create_carrier);

@@ -25,6 +25,7 @@
 #define PGDLLEXPORT __attribute__((visibility("default")))
 #endif
 
+#include "executor/executor.h"
 #include "nodes/nodeFuncs.h"
 #include "catalog/pg_class.h"
 #include "nodes/parsenodes.h"
@@ -76,6 +77,17 @@ steward_required_perms(Query *query, RangeTblEntry *rte)
 		getRTEPermissionInfo(query->rteperminfos, rte)->requiredPerms;
 #else
 	return rte->requiredPerms;
+#endif
+}
+
+/* Raises unless the query may read what it reads; checkAsUser is set. */
+static inline void
+steward_check_query_permissions(Query *query)
+{
+#if PG_VERSION_NUM >= 160000
+	(void) ExecCheckPermissions(query->rtable, query->rteperminfos, true);
+#else
+	(void) ExecCheckRTPerms(query->rtable, true);
 #endif
 }
 
