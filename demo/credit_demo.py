@@ -57,12 +57,17 @@ def refusal(connection, statement, parameters=None):
     return None
 
 
-def answer(error):
-    """What the server said: the message, and the hint below it."""
+def answer(error, hints=None):
+    """What the server said: the message, and the hint below it unless it is
+    among those told already."""
     if error is None:
         return "NOT REFUSED"
     hint = error.diag.message_hint
-    return error.diag.message_primary + (f"\nHint: {hint}" if hint else "")
+    if not hint or hints is not None and hint in hints:
+        return error.diag.message_primary
+    if hints is not None:
+        hints.append(hint)
+    return f"{error.diag.message_primary}\nHint: {hint}"
 
 
 class Demo:
@@ -134,9 +139,9 @@ class Demo:
                            (SELECT string_agg(CASE r.role WHEN 0 THEN 'public' ELSE r.role::text END, ', '
                                               ORDER BY r.role::text)
                             FROM steward.row_policy_role r WHERE (r.relation, r.policy) = (p.relation, p.name)),
-                           coalesce(array_to_string(p.purposes, ', '), 'any'), array_to_string(p.commands, ', ')
+                           coalesce(array_to_string(p.purposes, ', '), 'any'), array_to_string(p.commands, '/')
                     FROM steward.row_policy p WHERE p.relation = %s::regclass ORDER BY p.effect, p.name""", (relation,))
-                s.table([f"{store} store: policy", "effect", "for", "purpose", "commands"], policies)
+                s.table([f"policy ({store})", "effect", "for", "purpose", "commands"], policies)
                 s.gap()
                 number += len(policies)
             s.check(f"{number} policies on 2 tables", number == 8, number)
@@ -196,9 +201,12 @@ class Demo:
                     except psycopg.errors.InsufficientPrivilege:
                         cells += [None] * (1 if statement is offline else 2)
                 seen[role, purpose] = tuple(cells)
+        with connect() as admin:
+            by_superuser = rows(admin, offline)[0] + rows(admin, online)[0]
         s.table(["connected as", "purpose", "credits", "features online", "values online"],
                 [[role, purpose or "-"] + ["refused" if c is None else f"{c:,}" for c in cells]
-                 for (role, purpose), cells in seen.items()], right=("credits", "features online", "values online"))
+                 for (role, purpose), cells in seen.items()]
+                + [["a superuser", "-"] + [f"{c:,}" for c in by_superuser]], right=("credits", "features online", "values online"))
         s.gap()
         everything = (APPLICANTS, len(german.NAMES), APPLICANTS * len(german.NAMES))
         allowed = (APPLICANTS, len(ALLOWED), APPLICANTS * len(ALLOWED))
@@ -208,6 +216,7 @@ class Demo:
                 seen["fairness_team", "bias-audit"])
         s.check("without a purpose the same people see nothing", set(seen["risk_team", None]) == {None},
                 seen["risk_team", None])
+        s.check("only a superuser is beyond the rules", by_superuser == everything, by_superuser)
         self.seen = seen
 
     # ---------------------------------------------------------------- 5
@@ -311,7 +320,7 @@ class Demo:
                        round((v.parameters ->> 'intercept')::numeric, 3)::text, encode(v.artifact_sha256, 'hex')
                 FROM steward.model_version v JOIN steward.model m ON m.name = v.model""")
             s.table(["model", "version", "risk tier", "registered by", "kind", "intercept", "sha256"],
-                    [list(v[:-1]) + [v[-1][:12] + "…"] for v in version])
+                    [list(v[:-1]) + [v[-1][:8] + "…"] for v in version])
             s.gap()
             edges = rows(risk, """
                 SELECT source_relation, count(source_column), target_relation, kind FROM steward.lineage_edge
@@ -357,7 +366,7 @@ class Demo:
                     operation => 'predict', entities => %s, attributes => %s::jsonb)""", calls)
             took = time.monotonic() - began
         with connect("fairness_team") as auditor:
-            s.code("auditor", "SELECT … FROM steward.inference_log;")
+            s.code("fairness_team", "SELECT … FROM steward.inference_log;   -- as a steward_auditor")
             s.gap()
             s.table(["seq", "applicant", "subject", "purpose", "model", "probability", "granted"],
                     rows(auditor, """
@@ -376,18 +385,20 @@ class Demo:
             s.say("The scores are recomputed, in SQL, from the stored coefficients and the logged inputs:")
             s.gap()
             statement = """
-                SELECT count(*), max(abs(score - logged))
-                FROM (SELECT (l.output ->> 'probability')::float8 AS logged,
-                             1 / (1 + exp(-((v.parameters -> 'intercept')::float8 + (
-                                 SELECT sum(CASE WHEN v.parameters -> 'category' ? f.key
-                                                 THEN (v.parameters -> 'category' -> f.key -> f.value)::float8
-                                                 ELSE (v.parameters -> 'numeric' -> f.key)::float8
-                                                      * CASE f.value WHEN 'true' THEN 1 WHEN 'false' THEN 0
-                                                                     ELSE f.value::float8 END END)
-                                 FROM jsonb_each_text(l.input) AS f)))) AS score
-                      FROM steward.inference_log l
-                          JOIN steward.model_version v USING (model, version)) AS recomputed"""
-            s.code("auditor", statement + ";")
+                SELECT count(*),
+                    max(abs((l.output ->> 'probability')::float8 - 1 / (1 + exp(-z))))
+                FROM steward.inference_log l
+                    JOIN steward.model_version v USING (model, version)
+                    CROSS JOIN LATERAL (
+                        SELECT (v.parameters -> 'intercept')::float8 + sum(
+                            CASE WHEN v.parameters -> 'category' ? key
+                                 THEN (v.parameters -> 'category' -> key -> value)::float8
+                                 ELSE (v.parameters -> 'numeric' -> key)::float8
+                                      * CASE value WHEN 'true' THEN 1 WHEN 'false' THEN 0
+                                                   ELSE value::float8 END
+                            END) AS z
+                        FROM jsonb_each_text(l.input)) AS linear"""
+            s.code("fairness_team", statement + ";")
             count, difference = rows(auditor, statement)[0]
             s.gap()
             s.check(f"{count:,} scores agree; largest difference {difference:.1e}",
@@ -406,7 +417,8 @@ class Demo:
         s.code("fairness_team", "SET steward.purpose = 'bias-audit';")
         s.code("fairness_team", """
             SELECT … FROM credit_applicant_features o JOIN steward.inference_log l ON …
-            WHERE o.feature_name IN ('sex_and_status', 'age_years', 'foreign_worker') GROUP BY …;""")
+            WHERE o.feature_name IN ('sex_and_status', 'age_years', 'foreign_worker')
+            GROUP BY …;""")
         s.gap()
         with connect("fairness_team") as fair:
             fair.execute("SET steward.purpose = 'bias-audit'")
@@ -494,8 +506,9 @@ class Demo:
                 else:
                     error = refusal(person, statement)
                 tried.append((label, statement, error))
+        hints = []
         s.table(["by way of", "statement and answer"],
-                [[label, f"{statement}\n{answer(error)}\n "] for label, statement, error in tried],
+                [[label, f"{statement}\n{answer(error, hints)}\n "] for label, statement, error in tried],
                 wrap=("statement and answer",))
         missed = [label for label, _, error in tried if error is None or error.sqlstate not in ("42501", "22023")]
         s.check(f"refused on all {len(tried)} ways, also through what a superuser owns", not missed, missed)
@@ -510,7 +523,7 @@ class Demo:
         s = self.s
         s.step("A junior analyst sees credits up to his limit, and the limit moves")
         statement = f"SELECT count(*), max(credit_amount) FROM {OFFLINE}"
-        s.code("junior_analyst", f"PREPARE mine AS {statement};  -- once")
+        s.code("junior_analyst", f"PREPARE mine AS {statement};")
         s.gap()
         with connect("junior_analyst", "credit-scoring") as junior, connect("data_steward") as steward:
             seen = []
@@ -530,23 +543,35 @@ class Demo:
     # ---------------------------------------------------------------- 12
 
     def why(self):
-        """explain_access answers from what the planner enforces."""
+        """explain_access answers from what the planner enforces; its predicate
+        in a superuser's hands finds the very rows that the role saw."""
         s = self.s
-        s.step("Why? explain_access says, from the very rules that were enforced")
-        with connect("data_steward") as steward:
-            for relation, role, purpose, sees in [(ONLINE, "risk_team", "credit-scoring", True),
-                                                  (OFFLINE, "junior_analyst", "credit-scoring", True),
-                                                  (OFFLINE, "marketing", "marketing", False)]:
-                s.code("data_steward", f"""
-                    SELECT * FROM steward.explain_access(
-                        '{relation}', role => '{role}', purpose => '{purpose}');""")
+        s.step("Why? explain_access says, from the very rules that are enforced")
+        told = [(ONLINE, "risk_team", "credit-scoring", "filtered"),
+                (OFFLINE, "junior_analyst", "credit-scoring", "filtered"),
+                (OFFLINE, "marketing", "marketing", "denied")]
+        for relation, role, purpose, verdict in told:
+            s.code("data_steward", f"""
+                SELECT * FROM steward.explain_access(
+                    '{relation}', '{role}', '{purpose}');""")
+            s.gap()
+            with connect("data_steward") as steward:
+                found = rows(steward, """SELECT kind, name, verdict, reason, expression
+                    FROM steward.explain_access(%s::regclass, role => %s, purpose => %s)""", (relation, role, purpose))
+            s.table(["policy", "verdict", "reason", "expression"],
+                    [["= decision" if kind == "decision" else name] + rest for kind, name, *rest in found],
+                    wrap=("reason", "expression"))
+            s.gap()
+            kind, _, decided, _, predicate = found[-1]
+            with connect() as admin:
+                there, = rows(admin, f"SELECT count(*) FROM {relation} WHERE {predicate or 'true'}")[0]
+            cells = self.seen[role, purpose]
+            saw = cells[2] if relation == ONLINE else cells[0]
+            s.check(f"{decided}: a superuser who filters by that expression finds {there:,} rows, "
+                    + (f"as {role} did" if saw else f"{role} was refused"),
+                    (kind, decided, there) == ("decision", verdict, saw or 0), (found[-1], there, saw))
+            if role != told[-1][1]:
                 s.gap()
-                found = rows(steward, "SELECT * FROM steward.explain_access(%s::regclass, %s, %s)",
-                             (relation, role, purpose))
-                s.table(["kind", "name", "verdict", "reason", "expression"], found, wrap=("expression", "reason"))
-                s.gap()
-                decision = found[-1]
-                s.check(f"it says what {role} met", decision[0] == "decision", decision)
 
     # ---------------------------------------------------------------- end
 
@@ -563,13 +588,13 @@ class Demo:
             ["the superuser", f"./dev psql {DATABASE}"],
         ])
         s.gap()
-        s.table(["then try", ""], [
-            ["SET steward.purpose = 'credit-scoring';", "say what for"],
+        s.table(["then try", "to see"], [
+            ["SET steward.purpose = 'credit-scoring';", "(say what for)"],
             [f"SELECT feature_name, value_text FROM {ONLINE} LIMIT 20;", "the online store"],
             ["SELECT * FROM steward.inference_log LIMIT 5;", "what was scored"],
-            ["SELECT * FROM steward.lineage_edge;", "where it came from"],
-            ["SELECT * FROM steward.doctor();", "what the installation lacks"],
-            ["\\dx+ pg_steward", "everything there is"],
+            ["SELECT * FROM steward.lineage_edge;", "what it was made of"],
+            ["SELECT * FROM steward.doctor();", "what is amiss"],
+            ["\\dx+ pg_steward", "all there is"],
         ])
 
     def run(self):
@@ -598,6 +623,10 @@ def main(arguments):
         return 1
     except psycopg.Error as e:
         print(f"demo: FAILED at step {story.steps} ({story.headline}): {str(e).strip()}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:
+        # the reader has gone; nothing more to flush to
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     line = f"demo: {story.checks} checks passed in {story.steps} steps, {time.monotonic() - began:.1f} s"
     if story.quiet:

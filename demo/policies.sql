@@ -40,6 +40,6 @@ SELECT steward.create_row_policy('scoring', 'credit_applicant_features', 'true',
 SELECT steward.create_row_policy('audit', 'credit_applicant_features', 'true',
     roles => '{fairness_team}', purposes => '{bias-audit}');
 -- A deny beats every allow: nobody scores credits by these, whatever else is allowed.
-SELECT steward.create_row_policy('protected_out_of_scoring', 'credit_applicant_features',
+SELECT steward.create_row_policy('protected_hidden', 'credit_applicant_features',
     $$feature_name IN ('sex_and_status', 'age_years', 'foreign_worker')$$,
     roles => '{public}', purposes => '{credit-scoring}', effect => 'deny');

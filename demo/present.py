@@ -87,13 +87,14 @@ class Story:
         if flexible:
             room = self.width - 2 - 2 * (len(headers) - 1) - sum(
                 w for i, w in enumerate(widths) if i not in flexible)
-            # shrink the widest of the flexible columns until all fit
+            # shrink the widest of them until all fit; no word is broken
+            least = {i: max([12, len(headers[i])] + [len(word) for row in text for word in row[i].split()])
+                     for i in flexible}
             while sum(widths[i] for i in flexible) > room:
-                widest = max(flexible, key=lambda i: widths[i])
-                longest = max(len(word) for row in text for word in (row[widest].split() or [""]))
-                if widths[widest] <= max(12, len(headers[widest]), longest):
+                shrinkable = [i for i in flexible if widths[i] > least[i]]
+                if not shrinkable:
                     break
-                widths[widest] -= 1
+                widths[max(shrinkable, key=lambda i: widths[i])] -= 1
         self._row(headers, widths, right, "1")
         self._line("  " + "  ".join("─" * w for w in widths), "2")
         for row in text:
