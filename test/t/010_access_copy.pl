@@ -104,6 +104,15 @@ like($err, qr/could not open file/, 'a file that is not there');
 ($ret, $out, $err) = as_loader("COPY reading FROM '$dir/eu.text' (FORMAT binary)");
 like($err, qr/COPY file signature not recognized/, 'a file of another format');
 
+# without the right to use files, whatever the policies
+$node->safe_psql('postgres',
+	'CREATE ROLE regress_plain; GRANT INSERT, SELECT ON reading TO regress_plain');
+for my $source ("FROM '$dir/eu.text'", "FROM PROGRAM 'true'", "TO '$dir/out'", "TO PROGRAM 'cat'")
+{
+	($ret, $out, $err) = $node->psql('postgres', "SET ROLE regress_plain; COPY reading $source");
+	like($err, qr/pg_(read|write)_server_files|pg_execute_server_program/, "COPY $source needs a right");
+}
+
 # encodings pass through
 append_to_file("$dir/latin1", "1\teu\t\xe9\n");
 loads("COPY reading FROM '$dir/latin1' (ENCODING 'latin1')", 1, 'encoding');
