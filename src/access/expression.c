@@ -406,7 +406,7 @@ check_readable(Node *node, void *context)
 static void
 raise_refusal(const Refusal *refusal, const char *text)
 {
-	int			position = refusal->location < 0 ? 0 :
+	int			position = refusal->location < 0 || text == NULL ? 0 :
 		pg_mbstrlen_with_len(text, Min(refusal->location, (int) strlen(text))) + 1;
 	char	   *signature;
 
@@ -667,6 +667,7 @@ Expr *
 expression_for_plans(Expr *expr, Oid creator, List **relations)
 {
 	RewriteContext context = {relations};
+	Refusal		refusal = {InvalidOid, InvalidOid, NULL, NIL, 0, -1};
 	Node	   *result;
 	bool		moved = false;
 
@@ -687,6 +688,17 @@ expression_for_plans(Expr *expr, Oid creator, List **relations)
 		result = (Node *) list_make1(result);
 		(void) rewrite_sublinks(result, &context);
 		result = linitial((List *) result);
+
+		/*
+		 * Functions in views and in native policies run with the rights of
+		 * the person who asks, and their owner may have changed them since
+		 * the policy was written.
+		 */
+		if (find_refused(result, &refusal))
+		{
+			refusal.location = -1;
+			raise_refusal(&refusal, NULL);
+		}
 	}
 	return (Expr *) move_session_parts(result, &moved);
 }

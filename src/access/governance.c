@@ -432,6 +432,23 @@ policy_is_carried(const RowSecurityPolicy *native)
 		((Oid *) ARR_DATA_PTR(native->roles))[0] == carrier;
 }
 
+typedef struct PolicyErrorContext
+{
+	const RowPolicy *policy;
+	Relation	rel;
+} PolicyErrorContext;
+
+/* Error context: which policy it is that cannot be used. */
+static void
+policy_error_callback(void *arg)
+{
+	PolicyErrorContext *context = arg;
+
+	if (context->policy != NULL)
+		errcontext("row policy \"%s\" of table \"%s\"",
+				   context->policy->name, RelationGetRelationName(context->rel));
+}
+
 /*
  * Gives the policies the expressions that their native policies carry.  A
  * policy without its carrier must not be passed over: it might be a deny.
@@ -439,14 +456,18 @@ policy_is_carried(const RowSecurityPolicy *native)
 static void
 read_expressions(Relation rel, List *policies)
 {
+	PolicyErrorContext context = {NULL, rel};
+	ErrorContextCallback callback = {error_context_stack, policy_error_callback, &context};
 	ListCell   *lc;
 
+	error_context_stack = &callback;
 	foreach(lc, policies)
 	{
 		RowPolicy  *policy = lfirst(lc);
 		RowSecurityPolicy *carrier = NULL;
 		ListCell   *lc2;
 
+		context.policy = policy;
 		if (rel->rd_rsdesc != NULL)
 		{
 			foreach(lc2, rel->rd_rsdesc->policies)
@@ -470,6 +491,7 @@ read_expressions(Relation rel, List *policies)
 		policy->plan_qual = expression_for_plans(policy->qual, policy->created_by, &policy->relations);
 		policy->plan_check = expression_for_plans(policy->check, policy->created_by, &policy->relations);
 	}
+	error_context_stack = callback.previous;
 }
 
 /* Reads the policies of one protected relation, ordered by name. */

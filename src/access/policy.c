@@ -210,8 +210,10 @@ steward_set_row_security(PG_FUNCTION_ARGS)
 
 	require_user_table(relid);
 	foreach(lc, find_all_inheritors(relid, AccessExclusiveLock, NULL))
+	{
 		relation_set_row_security(lfirst_oid(lc), enabled, forced);
-	governance_changed(relid);
+		governance_changed(lfirst_oid(lc));
+	}
 	CommandCounterIncrement();
 	PG_RETURN_VOID();
 }
