@@ -403,6 +403,11 @@ class Demo:
             s.gap()
             s.check(f"{count:,} scores agree; largest difference {difference:.1e}",
                     count == APPLICANTS and difference < 1e-9, (count, difference))
+            agree, = rows(auditor, """
+                SELECT count(*) FROM steward.inference_log l JOIN steward.model_version v USING (model, version)
+                WHERE (output -> 'granted')::boolean
+                    = ((output -> 'probability')::float8 >= (parameters -> 'threshold')::float8)""")[0]
+            s.check(f"{agree:,} decisions follow from score and stored threshold", agree == APPLICANTS, agree)
             error = refusal(auditor, "DELETE FROM steward.inference_log")
             s.check("nobody edits the log: " + (error.diag.message_primary if error else ""), error is not None)
 
