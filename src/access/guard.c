@@ -96,6 +96,7 @@ push_level(Node *stmt)
 	level = MemoryContextAllocZero(guard_context, sizeof(GuardLevel));
 	level->id = ++last_level_id;
 	level->nest = GetCurrentTransactionNestLevel();
+	level->subject = access_subject();
 	level->tag = nodeTag(stmt);
 	level->finishing = current_level != NULL && current_level->finishing;
 	level->outer = current_level;
@@ -145,6 +146,18 @@ guard_checks_later(Oid relid)
 		if (list_member_oid(level->created, relid) || list_member_oid(level->joined, relid))
 			return true;
 	return false;
+}
+
+/*
+ * Who acts: whoever did when the innermost statement began.  While it runs,
+ * PostgreSQL may have become the table's owner (CREATE INDEX does), for the
+ * sake of code that the owner may have written; that code's own statements
+ * have levels of their own.
+ */
+Oid
+guard_subject(void)
+{
+	return current_level != NULL ? current_level->subject : access_subject();
 }
 
 /* Is a statement of this kind the innermost one? */
@@ -258,7 +271,7 @@ before_alter_domain(AlterDomainStmt *stmt)
 static void
 before_policy(List *roles)
 {
-	if (guard_names_carrier(roles) && !superuser_arg(access_subject()))
+	if (guard_names_carrier(roles) && !superuser_arg(guard_subject()))
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("policies cannot be given to role \"%s\"", steward_role_name(STEWARD_CARRIER)),
@@ -284,7 +297,7 @@ access_before_utility(PlannedStmt *pstmt, const char *query_string, ProcessUtili
 		case T_AlterRoleStmt:
 		case T_DropRoleStmt:
 			guard_role_statement(stmt);
-			return NULL;
+			return NULL;			/* runs no code of users */
 		case T_RenameStmt:
 			guard_role_statement(stmt);
 			break;
@@ -306,9 +319,12 @@ access_before_utility(PlannedStmt *pstmt, const char *query_string, ProcessUtili
 		case T_ReindexStmt:
 			break;
 		default:
-			return NULL;
+			/* A statement within another must not act as the other's subject. */
+			if (current_level == NULL)
+				return NULL;
+			break;
 	}
-	if (!governance_any())
+	if (current_level == NULL && !governance_any())
 		return NULL;
 
 	state = push_level(stmt);
@@ -344,21 +360,9 @@ access_before_utility(PlannedStmt *pstmt, const char *query_string, ProcessUtili
 static void
 finish_lost(LostPolicy *lost)
 {
-	Relation	rel;
-	ScanKeyData key[2];
-	SysScanDesc scan;
-	bool		registered;
-
 	if (!SearchSysCacheExists1(RELOID, ObjectIdGetDatum(lost->relid)))
 		return;
-	rel = table_open(steward_table(TABLE_ROW_POLICY), AccessShareLock);
-	ScanKeyInit(&key[0], 1, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(lost->relid));
-	ScanKeyInit(&key[1], 2, BTEqualStrategyNumber, F_NAMEEQ, NameGetDatum(&lost->name));
-	scan = systable_beginscan(rel, steward_index(TABLE_ROW_POLICY), true, NULL, 2, key);
-	registered = HeapTupleIsValid(systable_getnext(scan));
-	systable_endscan(scan);
-	table_close(rel, AccessShareLock);
-	if (registered &&
+	if (guard_policy_is_registered(lost->relid, &lost->name) &&
 		!OidIsValid(get_relation_policy_oid(lost->relid, NameStr(lost->name), true)))
 		ereport(ERROR,
 				(errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),
@@ -439,7 +443,11 @@ finish_dropped(Oid relid)
 	guard_delete_rows_about(relid);
 }
 
-/* A child that has left a governed parent takes the parent's policies along. */
+/*
+ * A child that has left a governed parent takes the parent's policies along,
+ * and the allowances that hold for the parent: a migration that detaches a
+ * partition may attach it again.
+ */
 static void
 finish_left(Oid child, Oid parent)
 {
@@ -452,9 +460,16 @@ finish_left(Oid child, Oid parent)
 	still = guard_protectors(child);
 	foreach(lc, guard_protectors(parent))
 	{
-		if (!list_member_oid(still, lfirst_oid(lc)))
-			OidFunctionCall2(steward_function("copy_protection", 2, argtypes),
-							 ObjectIdGetDatum(lfirst_oid(lc)), ObjectIdGetDatum(child));
+		Datum		values[] = {ObjectIdGetDatum(lfirst_oid(lc)), ObjectIdGetDatum(child)};
+
+		if (list_member_oid(still, lfirst_oid(lc)))
+			continue;
+		OidFunctionCall2(steward_function("copy_protection", 2, argtypes), values[0], values[1]);
+		if (SPI_execute_with_args("INSERT INTO steward.ddl_allowance (relation, role, valid_from, valid_until, reason, allowed_by) "
+								  "SELECT $2, role, valid_from, valid_until, reason, allowed_by FROM steward.ddl_allowance "
+								  "WHERE relation OPERATOR(pg_catalog.=) $1 AND valid_until OPERATOR(pg_catalog.>) pg_catalog.clock_timestamp()",
+								  2, argtypes, values, NULL, false, 0) < 0)
+			elog(ERROR, "pg_steward: allowances of relation %u could not be copied", lfirst_oid(lc));
 	}
 }
 

@@ -40,6 +40,7 @@ typedef struct GuardLevel
 	struct GuardLevel *outer;
 	uint64		id;
 	int			nest;			/* transaction nesting level at which it began */
+	Oid			subject;		/* who acted when it began: core may switch to the table's owner */
 	NodeTag		tag;
 	ObjectType	object;			/* of DROP and RENAME */
 	bool		using_clause;	/* ALTER COLUMN TYPE … USING */
@@ -61,6 +62,7 @@ extern void *guard_alloc(Size size);
 extern void guard_append(List **list, void *item);
 extern bool guard_within(NodeTag tag);
 extern bool guard_checks_later(Oid relid);
+extern Oid	guard_subject(void);
 
 /* guard_objects.c */
 extern void guard_require_allowance(Oid relid, const char *action, const char *detail);
@@ -76,6 +78,7 @@ extern HeapTuple guard_fetch_new(Oid catalog, Oid index, AttrNumber attno, Oid o
 extern bool guard_inherits(Oid child, Oid parent, bool uncommitted);
 extern List *guard_relations_of_type(Oid typid);
 extern List *guard_relations_of_function(Oid funcid);
+extern bool guard_policy_is_registered(Oid relid, Name name);
 extern bool guard_has_rows_about(Oid relid);
 extern void guard_delete_rows_about(Oid relid);
 extern void guard_refuse(Oid relid, const char *action, const char *detail) pg_attribute_noreturn();

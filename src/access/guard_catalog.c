@@ -44,6 +44,8 @@
 
 /* Columns of the tables read here, in the order of access.sql. */
 #define Anum_protected_relation_relation	1
+#define Anum_row_policy_relation			1
+#define Anum_row_policy_name				2
 #define Anum_ddl_allowance_relation			2
 #define Anum_ddl_allowance_role				3
 #define Anum_ddl_allowance_valid_from		4
@@ -251,7 +253,7 @@ is_open(Oid relid, Oid subject)
 bool
 ddl_is_allowed(Oid relid)
 {
-	Oid			subject = access_subject();
+	Oid			subject = guard_subject();
 
 	return steward_is_admin(subject) || is_open(relid, subject);
 }
@@ -263,7 +265,7 @@ ddl_is_allowed(Oid relid)
 void
 guard_refuse(Oid relid, const char *action, const char *detail)
 {
-	char	   *subject = GetUserNameFromId(access_subject(), true);
+	char	   *subject = GetUserNameFromId(guard_subject(), true);
 	char	   *name = get_rel_name(relid);
 	char	   *qualified = quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)), name);
 	List	   *protectors = guard_protectors(relid);
@@ -509,6 +511,26 @@ visit_rows_about(Oid relid, bool delete)
 		table_close(rel, delete ? NoLock : AccessShareLock);
 	}
 	return found;
+}
+
+/* Is there a row policy of this name on the relation? */
+bool
+guard_policy_is_registered(Oid relid, Name name)
+{
+	Relation	rel = table_open(steward_table(TABLE_ROW_POLICY), AccessShareLock);
+	ScanKeyData key[2];
+	SysScanDesc scan;
+	bool		registered;
+
+	ScanKeyInit(&key[0], Anum_row_policy_relation, BTEqualStrategyNumber,
+				F_OIDEQ, ObjectIdGetDatum(relid));
+	ScanKeyInit(&key[1], Anum_row_policy_name, BTEqualStrategyNumber,
+				F_NAMEEQ, NameGetDatum(name));
+	scan = systable_beginscan(rel, steward_index(TABLE_ROW_POLICY), true, NULL, 2, key);
+	registered = HeapTupleIsValid(systable_getnext(scan));
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+	return registered;
 }
 
 /* Do tables of governance speak of the relation? */

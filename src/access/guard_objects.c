@@ -127,11 +127,17 @@ fetch_policy(Oid policyid, bool before)
 	return tup;
 }
 
+/*
+ * Refuses, for everybody, to touch a native policy that carries one of ours.
+ * One that carries none (a restore that failed may leave it) is like others.
+ */
 static void
-refuse_carried(HeapTuple policy)
+refuse_if_registered(HeapTuple policy)
 {
 	Form_pg_policy form = (Form_pg_policy) GETSTRUCT(policy);
 
+	if (!guard_policy_is_registered(form->polrelid, &form->polname))
+		return;
 	ereport(ERROR,
 			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 			 errmsg("policy \"%s\" of table \"%s\" belongs to pg_steward",
@@ -155,12 +161,11 @@ policy_written(Oid policyid)
 	if (!HeapTupleIsValid(now))
 		return;
 	if ((guard_within(T_AlterPolicyStmt) || guard_within(T_RenameStmt)) &&
-		((HeapTupleIsValid(before) && policy_tuple_is_carried(before)) ||
-		 policy_tuple_is_carried(now)))
-		refuse_carried(HeapTupleIsValid(before) ? before : now);
+		HeapTupleIsValid(before) && policy_tuple_is_carried(before))
+		refuse_if_registered(before);
 	relid = ((Form_pg_policy) GETSTRUCT(now))->polrelid;
 	guard_require_allowance(relid, "write row policies of",
-					  "Its expression would be asked about rows that are hidden.");
+							"Its expression would be asked about rows that are hidden.");
 }
 
 static void
@@ -552,12 +557,13 @@ policy_dropped(Oid policyid)
 		return;
 	form = (Form_pg_policy) GETSTRUCT(tup);
 	by_name = guard_within(T_DropStmt) && current_level->object == OBJECT_POLICY;
-	if (policy_tuple_is_carried(tup))
+	if (policy_tuple_is_carried(tup) &&
+		guard_policy_is_registered(form->polrelid, &form->polname))
 	{
 		LostPolicy *lost;
 
 		if (by_name)
-			refuse_carried(tup);
+			refuse_if_registered(tup);
 		lost = guard_alloc(sizeof(LostPolicy));
 		lost->relid = form->polrelid;
 		lost->name = form->polname;
