@@ -447,8 +447,11 @@ SELECT steward.protect('reading', mode => 'observe');
 SET ROLE regress_loader;
 COPY reading (id, region) FROM STDIN;
 200	cn
+201	eu
+202	cn
 \.
 COPY reading (id) TO STDOUT;
 RESET ROLE;
+SELECT relation, subject, command, policy, denials FROM steward.observed_denial ORDER BY command;
 
 DROP TABLE reading, consent, numbered, parted, seen CASCADE;

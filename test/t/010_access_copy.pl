@@ -237,6 +237,54 @@ CREATE FUNCTION more() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN new.id := 10
 }
 
 # ----------------------------------------------------------------------
+# What newer versions brought
+# ----------------------------------------------------------------------
+
+SKIP:
+{
+	skip 'ON_ERROR came with 17', 6 if $node->pg_version < 17;
+
+	append_to_file("$dir/bad", "1\teu\ta\nbad\teu\tb\n2\teu\tc\nworse\teu\td\n");
+	for my $way ('as a condition', 'by a planned INSERT')
+	{
+		$node->safe_psql('postgres', 'TRUNCATE reading');
+		($ret, $out, $err) = as_loader("COPY reading FROM '$dir/bad' (ON_ERROR ignore)");
+		like($err, qr/NOTICE:  2 rows were skipped due to data type incompatibility/, "ON_ERROR, $way");
+		is($node->safe_psql('postgres', 'SELECT count(*) FROM reading'), 2, "ON_ERROR, $way: rows");
+	  SKIP:
+		{
+			skip 'REJECT_LIMIT came with 18', 1 if $node->pg_version < 18;
+			($ret, $out, $err) =
+			  as_loader("COPY reading FROM '$dir/bad' (ON_ERROR ignore, REJECT_LIMIT 1)");
+			like($err, qr/skipped more than REJECT_LIMIT \(1\) rows/, "REJECT_LIMIT, $way");
+		}
+		$node->safe_psql(
+			'postgres', q{
+CREATE FUNCTION same() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN new; END $$;
+CREATE TRIGGER same BEFORE INSERT ON reading FOR EACH ROW EXECUTE FUNCTION same();
+}) if $way eq 'as a condition';
+	}
+	$node->safe_psql('postgres', 'DROP TRIGGER same ON reading');
+}
+
+SKIP:
+{
+	skip 'virtual generated columns came with 18', 2 if $node->pg_version < 18;
+
+	$node->safe_psql(
+		'postgres', q{
+CREATE TABLE virtually (id integer, twice integer GENERATED ALWAYS AS (id * 2) VIRTUAL);
+GRANT SELECT, INSERT ON virtually TO regress_loader;
+SELECT steward.protect('virtually');
+SELECT steward.create_row_policy('p', 'virtually', 'twice < 10', roles => '{regress_loader}', commands => '{select,insert}');
+});
+	($ret, $out, $err) = as_loader("COPY virtually FROM PROGRAM 'echo 4'");
+	is($ret, 0, 'a virtual column in a check allows') or diag $err;
+	($ret, $out, $err) = as_loader("COPY virtually FROM PROGRAM 'echo 5'");
+	like($err, qr/row in line 1 is not allowed/, 'a virtual column in a check refuses');
+}
+
+# ----------------------------------------------------------------------
 # Memory
 # ----------------------------------------------------------------------
 
