@@ -43,7 +43,6 @@ SECURITY LABEL FOR steward ON VIEW regress_tr.v IS 'trusted';
 SECURITY LABEL FOR steward ON FUNCTION regress_tr.rows() IS 'trusted';
 SECURITY LABEL FOR steward ON FUNCTION regress_tr.rows() IS NULL;
 SECURITY LABEL FOR steward ON TABLE regress_tr.t IS 'trusted';
-SECURITY LABEL FOR steward ON ROLE regress_tr_owner IS 'role of pg_steward';
 RESET ROLE;
 -- nor what is no label of ours
 SECURITY LABEL FOR steward ON VIEW regress_tr.v IS 'Trusted';
@@ -57,7 +56,6 @@ SECURITY LABEL FOR steward ON FUNCTION regress_tr.rows() IS '';
 SELECT steward.trust('pg_catalog.pg_tables', 'system objects are not ours to trust');
 SELECT steward.trust('pg_catalog.pg_sleep(double precision)', 'r');
 SELECT steward.trust('pg_catalog.count(*)', 'r');
-SELECT steward.trust('steward.protect(regclass,text,text,name)', 'r');
 
 -- Trusted: the owner acts, with his policies, purposes and attributes.
 SET ROLE regress_tr_admin;
@@ -162,12 +160,18 @@ SELECT steward.trust('regress_tr.rule(integer)', 'an administrator is not enough
 SELECT steward.create_row_policy('rule', 'regress_tr.t', 'regress_tr.rule(id)', roles => '{regress_tr_second}');
 SECURITY LABEL FOR steward ON FUNCTION regress_tr.rule(integer) IS 'trusted, in policies';
 RESET ROLE;
+SELECT steward.trust('regress_tr.rule(integer)', 'read and found harmless, but its owner can replace it');
+SELECT label FROM steward.trusted_object WHERE identity = 'regress_tr.rule(integer)';
+ALTER FUNCTION regress_tr.rule(integer) OWNER TO CURRENT_USER;
 SELECT steward.trust('regress_tr.rule(integer)', 'read and found harmless');
+SELECT label FROM steward.trusted_object WHERE identity = 'regress_tr.rule(integer)';
+SET ROLE regress_tr_owner;
+CREATE OR REPLACE FUNCTION regress_tr.rule(integer) RETURNS boolean LANGUAGE sql IMMUTABLE AS 'SELECT true';
 SET ROLE regress_tr_admin;
 SELECT steward.create_row_policy('rule', 'regress_tr.t', 'regress_tr.rule(id)', roles => '{regress_tr_second}');
 SET ROLE regress_tr_second;
 SELECT id FROM regress_tr.t;
--- It does not run as its owner in a policy: that would be a road of its own.
+-- A policy depends on its functions, and follows their names.
 RESET ROLE;
 DROP FUNCTION regress_tr.rule(integer);
 ALTER FUNCTION regress_tr.rule(integer) RENAME TO rule2;
@@ -179,7 +183,40 @@ SELECT steward.distrust('regress_tr.rule2(integer)');
 SELECT steward.create_row_policy('rule2', 'regress_tr.t', 'regress_tr.rule2(id)', roles => '{regress_tr_second}');
 SET ROLE regress_tr_second;
 SELECT id FROM regress_tr.t;
--- Who replaces a trusted function keeps the trust: it is the owner who is trusted.
+-- Procedures, with transactions of their own.
+SET ROLE regress_tr_owner;
+CREATE PROCEDURE regress_tr.commits() LANGUAGE plpgsql AS $$
+BEGIN
+	RAISE WARNING '%: %', steward.subject(), (SELECT pg_catalog.array_agg(id) FROM regress_tr.t);
+	COMMIT;
+	RAISE WARNING '%: %', steward.subject(), (SELECT pg_catalog.array_agg(id) FROM regress_tr.t);
+	ROLLBACK;
+	PERFORM 1 / 0;
+END
+$$;
+SET ROLE regress_tr_admin;
+SELECT steward.trust('regress_tr.commits()', 'r');
+SET ROLE regress_tr_user;
+CALL regress_tr.commits();
+SELECT steward.subject();
+SELECT id FROM regress_tr.t;
+-- One trusted function in another, of different owners; recursion.
+SET ROLE regress_tr_second;
+CREATE FUNCTION regress_tr.nested(n integer) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+	IF n > 0 THEN
+		RETURN steward.subject() || ' ' || regress_tr.nested(n - 1) || ' ' || steward.subject();
+	END IF;
+	RETURN (SELECT subject FROM regress_tr.rows_definer() LIMIT 1);
+END
+$$;
+SET ROLE regress_tr_admin;
+SELECT steward.trust('regress_tr.nested(integer)', 'r');
+SET ROLE regress_tr_user;
+SELECT regress_tr.nested(2), steward.subject();
+-- Aggregates call their parts.
 RESET ROLE;
+CREATE AGGREGATE regress_tr.agg(integer) (SFUNC = pg_catalog.int4pl, STYPE = integer);
+SELECT steward.trust('regress_tr.agg(integer)', 'r');
 DROP SCHEMA regress_tr CASCADE;
 SELECT pg_catalog.count(*) FROM steward.trusted_object;

@@ -6,7 +6,12 @@ BEGIN
     PERFORM steward.require_value('object', object);
     IF object LIKE '%)' THEN
         classid := 'pg_catalog.pg_proc'::regclass;
-        objid := pg_catalog.to_regprocedure(object);
+        BEGIN
+            objid := pg_catalog.to_regprocedure(object);
+        EXCEPTION
+            WHEN syntax_error OR invalid_text_representation OR undefined_object THEN
+                NULL;   -- said below
+        END;
     ELSE
         classid := 'pg_catalog.pg_class'::regclass;
         SELECT c.oid INTO objid FROM pg_catalog.pg_class c
@@ -33,6 +38,8 @@ BEGIN
     PERFORM steward.set_trust(target.classid, target.objid,
         CASE WHEN target.classid = 'pg_catalog.pg_proc'::regclass
                   AND (SELECT r.rolsuper FROM pg_catalog.pg_roles r WHERE r.rolname::text = steward.subject())
+                  AND (SELECT r.rolsuper FROM pg_catalog.pg_roles r
+                       JOIN pg_catalog.pg_proc p ON p.proowner = r.oid WHERE p.oid = target.objid)
              THEN 'trusted, in policies' ELSE 'trusted' END);
     RAISE LOG 'pg_steward: % trusts %: %', steward.subject(), object, reason;
 END
@@ -40,7 +47,7 @@ $$;
 REVOKE ALL ON FUNCTION steward.trust(text, text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION steward.trust(text, text) TO steward_admin;
 COMMENT ON FUNCTION steward.trust(text, text) IS
-    'trusts a view or function, named by its identity as pg_identify_object() prints it: through it, its owner is the subject. A function that a superuser trusts may also stand in policies. The trust follows renames and ends with distrust() or the object. The reason goes to the server log';
+    'trusts a view or function, named by its identity as pg_identify_object() prints it: through it, its owner is the subject. A function that a superuser owns and a superuser trusts may also stand in policies. The trust follows renames and ends with distrust() or the object. The reason goes to the server log';
 
 CREATE FUNCTION steward.distrust(object text) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$

@@ -426,10 +426,10 @@ raise_refusal(const Refusal *refusal, const char *text)
 	ereport(ERROR,
 			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 			 errmsg("function %s may not be used in a policy", signature),
-			 errdetail("Policies use functions of pg_catalog that are not volatile and run no statements, steward.attr(), steward.current_purpose() and steward.subject(), and functions that a superuser trusts."),
+			 errdetail("Policies use functions of pg_catalog that are not volatile and run no statements, steward.attr(), steward.current_purpose() and steward.subject(), and functions that a superuser owns and trusts."),
 			 refusal->funcid >= FirstNormalObjectId &&
 			 get_func_namespace(refusal->funcid) != steward_namespace() ?
-			 errhint("A superuser allows it with: SELECT steward.trust('%s', 'reason')", signature) : 0,
+			 errhint("A superuser takes it over and allows it with: SELECT steward.trust('%s', 'reason')", signature) : 0,
 			 errposition(position)));
 }
 

@@ -18,6 +18,7 @@
 #include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/table.h"
+#include "access/transam.h"
 #include "access/xact.h"
 #include "catalog/indexing.h"
 #include "catalog/objectaddress.h"
@@ -162,13 +163,18 @@ trust_any(void)
 	return hash_get_num_entries(trusted) > 0;
 }
 
-/* May the function stand in policies? */
+/*
+ * May the function stand in policies?  Only while a superuser owns it: it is
+ * handed every row, hidden ones too, and its owner can replace it.
+ */
 bool
 trust_in_expressions(Oid funcid)
 {
 	TrustEntry *entry = find_trusted(funcid);
+	Oid			owner;
 
-	return entry != NULL && entry->in_policies;
+	return entry != NULL && entry->in_policies &&
+		trust_function(funcid, &owner) && superuser_arg(owner);
 }
 
 /* ------------------------------------------------------------------------
@@ -240,7 +246,7 @@ check_label(const ObjectAddress *object, const char *label)
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 					 errmsg("label \"%s\" of provider \"%s\" is not valid on \"%s\"",
-							label, PROVIDER, get_rel_name(object->objectId)),
+							label ? label : "", PROVIDER, get_rel_name(object->objectId)),
 					 errhint("A view takes the label \"%s\"; see steward.trust().", LABEL_TRUSTED)));
 			break;
 		case ProcedureRelationId:
@@ -263,6 +269,17 @@ check_label(const ObjectAddress *object, const char *label)
 					 errhint("Labels of this provider are set by steward.trust().")));
 	}
 
+	if (label != NULL && object->objectId < FirstNormalObjectId)
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("objects of the system cannot be trusted"),
+				 errhint("Write a function or view of your own over it.")));
+	if (label != NULL && object->classId == ProcedureRelationId &&
+		get_func_prokind(object->objectId) == PROKIND_AGGREGATE)
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("aggregate function \"%s\" cannot be trusted", get_func_name(object->objectId)),
+				 errdetail("PostgreSQL calls its parts, which have owners of their own.")));
 	if (!steward_is_admin(subject))
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
