@@ -174,9 +174,10 @@ core_install_extension()
 {
 	TREE=$CORE/tree
 	copy_tree
-	as_user make -s -C "$TREE" -j"$(nproc)" with_llvm=no COPT=-Werror PG_CONFIG="$CORE/install/bin/pg_config" >&2
+	as_user make -s -C "$TREE" -j"$(nproc)" with_llvm=no PG_CONFIG="$CORE/install/bin/pg_config" >&2
 	as_user make -s -C "$TREE" with_llvm=no PG_CONFIG="$CORE/install/bin/pg_config" install > "$CORE/install.log" 2>&1 ||
 		{ cat "$CORE/install.log" >&2; exit 1; }
 	# pgTAP is SQL alone, so that Debian's fits
-	as_user sh -c 'cp /usr/share/postgresql/"$1"/extension/pgtap* "$2/install/share/extension/"' sh "$PG_MAJOR" "$CORE"
+	as_user sh -c 'cp /usr/share/postgresql/"$1"/extension/pgtap* "$("$2/install/bin/pg_config" --sharedir)/extension/"' \
+		sh "$PG_MAJOR" "$CORE"
 }

@@ -199,7 +199,7 @@ prepare_role(StewardRole role)
 						 errmsg("role \"%s\" exists already and can log in, has attributes or has members", name),
 						 errdetail("pg_steward needs this role for itself: %s.", strstr(roles[role].duty, ": ") + 2),
 						 errhint("Rename or drop the role, or set steward.adopt_roles = on to let pg_steward take it over as it is.")));
-			ereport(NOTICE,
+			ereport(WARNING,
 					(errmsg("pg_steward takes over role \"%s\" with its members and attributes", name)));
 		}
 	}

@@ -1,0 +1,96 @@
+package Steward;
+
+# What the TAP tests share: servers with pg_steward, and their questions.
+#
+# Copyright (c) 2026, the pg_steward authors
+
+use strict;
+use warnings;
+
+use Exporter 'import';
+use File::Basename qw(dirname);
+use File::Spec;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+our @EXPORT = qw(steward_server load_governance answers same_lines fails_like catalog_of);
+
+my $sql = File::Spec->rel2abs(dirname(__FILE__)) . '/sql';
+
+# A server that preloads pg_steward, running; further arguments go to
+# PostgreSQL::Test::Cluster->new().
+sub steward_server
+{
+	my ($name, %args) = @_;
+	my $preload = delete $args{preload} // 'pg_steward';
+	my $node = PostgreSQL::Test::Cluster->new($name, %args);
+
+	$node->init(extra => [ '--no-locale', '--encoding=UTF8' ]);
+	$node->append_conf('postgresql.conf', "shared_preload_libraries = '$preload'");
+	$node->append_conf('postgresql.conf', 'max_prepared_transactions = 4');
+	$node->start;
+	return $node;
+}
+
+# Fills a database with governed data and every kind of governance data.
+sub load_governance
+{
+	my ($node, $db) = @_;
+
+	$node->safe_psql($db, 'CREATE EXTENSION IF NOT EXISTS pg_steward');
+	$node->command_ok(
+		[ 'psql', '-XqAt', '-o', File::Spec->devnull, '-d', $node->connstr($db), '-f', "$sql/governance.sql" ],
+		"governance data in database $db of " . $node->name);
+	return;
+}
+
+# What governance.sql made and what each role sees, with the errors.
+sub answers
+{
+	my ($node, $db) = @_;
+	my ($out, $err);
+
+	# places in the file are of no interest, messages are
+	$node->run_log(
+		[ 'psql', '-Xq', '-v', 'VERBOSITY=terse', '-d', $node->connstr($db), '-f', "$sql/questions.sql" ],
+		'>' => \$out, '2>' => \$err);
+	return "$out\n$err";
+}
+
+# Two texts are equal; where not, the lines that differ are shown.
+sub same_lines
+{
+	my ($got, $expected, $name) = @_;
+	my ($status, $here) = ($got eq $expected, $PostgreSQL::Test::Utils::tmp_check);
+
+	ok($status, $name);
+	return $status if $status;
+	PostgreSQL::Test::Utils::append_to_file("$here/$_->[0]", $_->[1])
+	  foreach ([ 'got', $got ], [ 'expected', $expected ]);
+	diag(scalar qx(diff '$here/expected' '$here/got' | head -40));
+	unlink("$here/got", "$here/expected");
+	return $status;
+}
+
+# A statement fails with an error message (and hint) like these patterns.
+sub fails_like
+{
+	my ($node, $db, $statement, $patterns, $name) = @_;
+	my ($status, undef, $err) = $node->psql($db, $statement);
+
+	isnt($status, 0, "$name: fails");
+	like($err, $_, $name) for @$patterns;
+	return;
+}
+
+# The objects of the extension as a database has them, one a line, without
+# OIDs: definitions, rights, comments, and what is marked for pg_dump.
+sub catalog_of
+{
+	my ($node, $db) = @_;
+
+	return $node->safe_psql($db, PostgreSQL::Test::Utils::slurp_file("$sql/catalog.sql"));
+}
+
+1;

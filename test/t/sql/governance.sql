@@ -1,0 +1,58 @@
+-- Governed data, and every kind of governance data beside it: what a dump, an
+-- upgrade or a new version must keep.  questions.sql asks about it.
+--
+-- Copyright (c) 2026, the pg_steward authors
+
+\set ON_ERROR_STOP on
+SET client_min_messages = warning;
+
+-- Roles are cluster-wide: another database may have made them.
+SELECT pg_catalog.format('CREATE ROLE %I LOGIN', r)
+  FROM pg_catalog.unnest(ARRAY['regress_analyst', 'regress_auditor', 'regress_owner', 'regress Odd "Role"']) r
+ WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = r)
+\gexec
+
+CREATE SCHEMA regress_store AUTHORIZATION regress_owner;
+GRANT USAGE ON SCHEMA regress_store TO PUBLIC;
+SET ROLE regress_owner;
+CREATE TABLE regress_store.credit (id integer PRIMARY KEY, region text, amount integer);
+INSERT INTO regress_store.credit
+    SELECT i, (ARRAY['north', 'south', 'east'])[1 + i % 3], i * 100 FROM pg_catalog.generate_series(1, 30) i;
+CREATE TABLE regress_store.event (id integer, day date, entity text) PARTITION BY RANGE (day);
+CREATE TABLE regress_store.event_2025 PARTITION OF regress_store.event FOR VALUES FROM ('2025-01-01') TO ('2026-01-01');
+CREATE TABLE regress_store.event_2026 PARTITION OF regress_store.event FOR VALUES FROM ('2026-01-01') TO ('2027-01-01');
+INSERT INTO regress_store.event SELECT i, date '2025-01-01' + i * 30, 'p' || i FROM pg_catalog.generate_series(1, 20) i;
+CREATE TABLE regress_store.consent (entity text PRIMARY KEY);
+INSERT INTO regress_store.consent VALUES ('p1'), ('p2'), ('p15');
+GRANT SELECT ON ALL TABLES IN SCHEMA regress_store TO regress_analyst, regress_auditor, "regress Odd ""Role""";
+RESET ROLE;
+
+-- access
+SELECT steward.create_purpose('regress-scoring', 'a purpose', 'GDPR 6(1)(b)');
+SELECT steward.create_purpose('regress-audit', NULL, NULL);
+SELECT steward.grant_purpose('regress-scoring', 'regress_analyst');
+SELECT steward.grant_purpose('regress-audit', 'regress_auditor', valid_until => '2999-01-01');
+SELECT steward.grant_purpose('regress-audit', 'regress Odd "Role"', valid_from => '2998-01-01');
+SELECT steward.set_attribute('regress_analyst', 'limit', ARRAY['1500']);
+SELECT steward.set_attribute('regress Odd "Role"', 'regions', ARRAY['north', 'east']);
+SELECT steward.protect('regress_store.credit');
+SELECT steward.protect('regress_store.event', entity_column => 'entity');
+SELECT steward.create_row_policy('scoring', 'regress_store.credit', 'amount <= steward.attr(''limit'', 0)',
+    roles => '{regress_analyst}', purposes => '{regress-scoring}');
+SELECT steward.create_row_policy('audit', 'regress_store.credit', 'true',
+    roles => '{regress_auditor}', purposes => '{regress-audit}', valid_until => '2999-01-01');
+SELECT steward.create_row_policy('odd', 'regress_store.credit', 'region = ANY (steward.attr(''regions''))',
+    roles => ARRAY['regress Odd "Role"'], commands => '{select,insert}', check_expr => 'amount < 1000');
+SELECT steward.create_row_policy('not the south', 'regress_store.credit', 'region = ''south''',
+    roles => '{public}', commands => '{all}', effect => 'deny');
+SELECT steward.create_row_policy('consented', 'regress_store.event',
+    'EXISTS (SELECT FROM regress_store.consent c WHERE c.entity = event.entity)', roles => '{public}');
+
+-- registry, lineage, risk, audit
+SELECT steward.register_system('regress_credit', 'scores credits', 'high');
+SELECT steward.register_model('regress_model', 'scores credits', 'me', system => 'regress_credit');
+SELECT steward.register_version('regress_model', '1', parameters => '{"bias": -0.5}');
+SELECT steward.record_lineage('regress_store.credit.amount', 'model:regress_model');
+SELECT steward.register_risk('regress-1', 'unfair', 'fairness', 'me', 3, 4, models => '{regress_model}');
+SELECT steward.log_inference('regress_model', '1', '{"amount": 100}', '{"score": 0.5}',
+    request_id => '00000000-0000-0000-0000-000000000001') IS NOT NULL AS logged;

@@ -1,0 +1,54 @@
+-- What governance.sql made, and whether it is enforced: the answers are the
+-- same before and after a dump, an upgrade or a new version.
+--
+-- Copyright (c) 2026, the pg_steward authors
+
+\set ON_ERROR_STOP off
+\pset format unaligned
+\pset tuples_only on
+SET search_path = pg_catalog;
+
+-- Every row of every table of the extension.
+SELECT pg_catalog.format('SELECT %L, t FROM (SELECT pg_catalog.to_jsonb(t) AS t FROM %s AS t) AS t ORDER BY t', c.oid::regclass, c.oid::regclass)
+  FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+ WHERE n.nspname = 'steward' AND c.relkind IN ('r', 'p')
+ ORDER BY c.relname
+\gexec
+
+-- The native policies that carry ours, and row security.
+SELECT tablename, policyname, roles, cmd, qual, with_check FROM pg_catalog.pg_policies
+ WHERE schemaname = 'regress_store' ORDER BY 1, 2;
+SELECT oid::regclass::text, relrowsecurity, relforcerowsecurity FROM pg_catalog.pg_class
+ WHERE relnamespace = 'regress_store'::regnamespace AND relkind IN ('r', 'p') ORDER BY 1;
+SELECT pg_catalog.pg_identify_object(l.classoid, l.objoid, l.objsubid), l.label
+  FROM pg_catalog.pg_seclabel l WHERE l.provider = 'steward' ORDER BY 1;
+SELECT r.rolname, l.label FROM pg_catalog.pg_roles r JOIN pg_catalog.pg_shseclabel l ON l.objoid = r.oid AND l.provider = 'steward' ORDER BY 1;
+
+-- Who sees what.
+\echo analyst, no purpose
+SET ROLE regress_analyst;
+SELECT pg_catalog.count(*) FROM regress_store.credit;
+\echo analyst, scoring
+SET steward.purpose = 'regress-scoring';
+SELECT pg_catalog.count(*), pg_catalog.sum(amount) FROM regress_store.credit;
+\echo analyst, a purpose that he was not granted
+SET steward.purpose = 'regress-audit';
+RESET steward.purpose;
+\echo auditor
+SET ROLE regress_auditor;
+SET steward.purpose = 'regress-audit';
+SELECT pg_catalog.count(*), pg_catalog.sum(amount) FROM regress_store.credit;
+RESET steward.purpose;
+\echo odd role
+SET ROLE "regress Odd ""Role""";
+SELECT pg_catalog.count(*), pg_catalog.sum(amount) FROM regress_store.credit;
+\echo owner
+SET ROLE regress_owner;
+SELECT pg_catalog.count(*) FROM regress_store.credit;
+\echo partitions, by consent
+SET ROLE regress_analyst;
+SELECT entity FROM regress_store.event ORDER BY id;
+SELECT entity FROM regress_store.event_2026 ORDER BY id;
+\echo superuser
+RESET ROLE;
+SELECT pg_catalog.count(*) FROM regress_store.credit;
