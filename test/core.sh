@@ -92,13 +92,13 @@ core_suite()
 	as_user sh -c 'cd "$1" && shift && exec "$@"' sh "$out" \
 		"$CORE/src/src/test/regress/pg_regress" --temp-instance="$out/instance" --no-locale --encoding=UTF8 \
 		--inputdir="$input" --outputdir="$out" --bindir="$CORE/install/bin" --dlpath="$CORE/src/src/test/regress" \
-		--schedule="$input/parallel_schedule" --max-concurrent-tests=20 "$@" > "$out/log" 2>&1 || true
+		--schedule="$input/parallel_schedule" --max-concurrent-tests=20 "$@" > "$out/output" 2>&1 || true
 	# "test name ... ok 12 ms" until 15, TAP since 16
-	passed=$(grep -cE '^ok |\.\.\. +ok( |$)' "$out/log" || true)
-	failed=$(grep -cE '^not ok |\.\.\. (failed|FAILED)' "$out/log" || true)
-	grep -E '^not ok |\.\.\. (failed|FAILED)' "$out/log" || true
+	passed=$(grep -cE '^ok |\.\.\. +ok( |$)' "$out/output" || true)
+	failed=$(grep -cE '^not ok |\.\.\. (failed|FAILED)' "$out/output" || true)
+	grep -E '^not ok |\.\.\. (failed|FAILED)' "$out/output" || true
 	if [ "$((passed + failed))" = 0 ]; then
-		tail -20 "$out/log"
+		tail -20 "$out/output"
 		failed=1
 	fi
 	[ ! -s "$out/regression.diffs" ] || head -"${DIFF_LINES:-300}" "$out/regression.diffs"
