@@ -234,7 +234,7 @@ REVOKE ALL ON FUNCTION steward.set_trust(oid, oid, text) FROM PUBLIC;
 COMMENT ON FUNCTION steward.set_trust(oid, oid, text) IS 'internal: sets or removes the label of a trusted object';
 
 CREATE FUNCTION steward.require_value(parameter text, value text) RETURNS void
-    LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     IF value IS NULL OR value !~ '\S' THEN
         RAISE EXCEPTION 'parameter "%" must not be empty', parameter

@@ -54,7 +54,10 @@ typedef struct RowPolicy
 	TimestampTz valid_until;	/* DT_NOEND: for ever */
 	Oid			created_by;
 
-	/* As the native policy holds them; Vars are of varno 1. */
+	/*
+	 * As the native policy holds them; Vars are of varno 1.  Without a qual
+	 * the native policy is gone: see policy_require_carrier().
+	 */
 	Expr	   *qual;
 	Expr	   *check;			/* NULL: the qual holds for new rows too */
 
@@ -92,6 +95,7 @@ typedef struct Governance
 /* governance.c */
 extern void governance_init(void);
 extern const Governance *governance_of(Oid relid);
+extern void policy_require_carrier(const RowPolicy *policy, Oid relid);
 extern bool governance_any(void);
 extern void governance_changed(Oid relid);
 extern int	command_from_name(const char *name);

@@ -450,8 +450,27 @@ policy_error_callback(void *arg)
 }
 
 /*
+ * Raises where the native policy that carries the policy is gone.  Whoever
+ * builds on a policy's expressions asks first: a policy without its carrier
+ * must not be passed over, it might be a deny.
+ */
+void
+policy_require_carrier(const RowPolicy *policy, Oid relid)
+{
+	if (policy->qual == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("row policy \"%s\" of table \"%s\" has lost the native policy that carries it",
+						policy->name, get_rel_name(relid)),
+				 errdetail("Row security of the table was disabled, or the native policy was dropped, behind pg_steward's back."),
+				 errhint("An administrator drops the policy with steward.drop_row_policy() and creates it again; see steward.doctor().")));
+}
+
+/*
  * Gives the policies the expressions that their native policies carry.  A
- * policy without its carrier must not be passed over: it might be a deny.
+ * policy without its carrier stays without: a dump that is being restored
+ * brings native policies last, and those whom the policy does not concern
+ * load their data before.
  */
 static void
 read_expressions(Relation rel, List *policies)
@@ -479,13 +498,8 @@ read_expressions(Relation rel, List *policies)
 					carrier = native;
 			}
 		}
-		if (carrier == NULL || carrier->qual == NULL)
-			ereport(ERROR,
-					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-					 errmsg("row policy \"%s\" of table \"%s\" has lost the native policy that carries it",
-							policy->name, RelationGetRelationName(rel)),
-					 errdetail("Row security of the table was disabled, or the native policy was dropped, behind pg_steward's back."),
-					 errhint("An administrator drops the policy with steward.drop_row_policy() and creates it again; see steward.doctor().")));
+		if (carrier == NULL)
+			continue;
 		policy->qual = copyObject(carrier->qual);
 		policy->check = copyObject(carrier->with_check_qual);
 		policy->plan_qual = expression_for_plans(policy->qual, policy->created_by, &policy->relations);
@@ -667,7 +681,10 @@ governance_of(Oid relid)
 			entry->context = context;
 		}
 		else
+		{
+			MemoryContextSwitchTo(old);
 			MemoryContextDelete(context);
+		}
 	}
 	PG_CATCH();
 	{

@@ -245,6 +245,7 @@ policy_expression(const PolicySet *set, const RowPolicy *policy, PredicateUse us
 	Expr	   *expr = policy->plan_qual;
 	bool		whole_row;
 
+	policy_require_carrier(policy, set->relid);
 	if (use == PREDICATE_NEW_ROWS && policy->plan_check != NULL)
 		expr = policy->plan_check;
 	expr = copyObject(expr);

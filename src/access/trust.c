@@ -239,6 +239,12 @@ check_label(const ObjectAddress *object, const char *label)
 				ereport(ERROR,
 						(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 						 errmsg("must be superuser to set a label of provider \"%s\" on a role", PROVIDER)));
+			if (label != NULL && strcmp(label, STEWARD_ROLE_LABEL) != 0)
+				ereport(ERROR,
+						(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						 errmsg("label \"%s\" of provider \"%s\" is not valid on a role",
+								label, PROVIDER),
+						 errhint("CREATE EXTENSION labels the roles of pg_steward; no other role takes a label.")));
 			return;
 		case RelationRelationId:
 			if (object->objectSubId == 0 && get_rel_relkind(object->objectId) == RELKIND_VIEW && trusts)

@@ -20,6 +20,7 @@
 
 #define STEWARD_VERSION "0.1"
 #define STEWARD_SCHEMA "steward"
+#define STEWARD_ROLE_LABEL "role of pg_steward"
 
 /* Exports a function to SQL; everything else is hidden (-fvisibility). */
 #define STEWARD_FUNCTION(name) \

@@ -33,8 +33,6 @@
 #include "utils/fmgroids.h"
 #include "utils/syscache.h"
 
-#define ROLE_LABEL "role of pg_steward"
-
 static const struct
 {
 	const char *name;
@@ -190,7 +188,7 @@ prepare_role(StewardRole role)
 	{
 		ObjectAddressSet(address, AuthIdRelationId, oid);
 		label = GetSecurityLabel(&address, "steward");
-		if ((label == NULL || strcmp(label, ROLE_LABEL) != 0) &&
+		if ((label == NULL || strcmp(label, STEWARD_ROLE_LABEL) != 0) &&
 			!role_is_bare(oid))
 		{
 			if (!steward_adopt_roles)
@@ -204,7 +202,7 @@ prepare_role(StewardRole role)
 		}
 	}
 	ObjectAddressSet(address, AuthIdRelationId, oid);
-	SetSecurityLabel(&address, "steward", ROLE_LABEL);
+	SetSecurityLabel(&address, "steward", STEWARD_ROLE_LABEL);
 	CreateSharedComments(oid, AuthIdRelationId, roles[role].duty);
 	CommandCounterIncrement();
 }

@@ -31,21 +31,22 @@ like($before, qr/analyst, scoring\n10\|8500\n/, 'the policies are enforced');
 # The rows that named the dropped role are not dumped.
 (my $expected = $before) =~ s/^.*"(?:role|to_role)": "\d+".*\n//mg;
 
-# Into a new database of the same cluster, in each of the formats.
+# Into a new database of the same cluster, in each of the formats.  Row
+# security stays on, so that materialized views are filled for their owners.
 foreach my $format (qw(plain custom directory))
 {
 	my $db = "regress_$format";
 	my $file = "$dir/dump_$format";
 
 	$node->safe_psql('postgres', "CREATE DATABASE $db TEMPLATE template0");
-	$node->command_ok([ 'pg_dump', '-F', $format, '-f', $file, '-d', $node->connstr('regress_source') ], "pg_dump: $format");
+	$node->command_ok([ 'pg_dump', '--enable-row-security', '-F', $format, '-f', $file, '-d', $node->connstr('regress_source') ], "pg_dump: $format");
 	if ($format eq 'plain')
 	{
 		$node->command_ok([ 'psql', '-Xq', '-v', 'ON_ERROR_STOP=1', '-d', $node->connstr($db), '-f', $file ], "restore: $format");
 	}
 	else
 	{
-		$node->command_ok([ 'pg_restore', '--exit-on-error', '-d', $node->connstr($db), $file ], "restore: $format");
+		$node->command_ok([ 'pg_restore', '--enable-row-security', '--exit-on-error', '-d', $node->connstr($db), $file ], "restore: $format");
 	}
 	same_lines(answers($node, $db), $expected, "$format: all data is there and enforced");
 }
@@ -59,7 +60,7 @@ foreach my $step (
 	[ '--section=data', '--exclude-schema=steward', '--jobs=2' ],
 	[ '--section=post-data', '--jobs=2' ])
 {
-	$node->command_ok([ 'pg_restore', '--exit-on-error', @$step, '-d', $node->connstr('regress_parallel'), "$dir/dump_directory" ],
+	$node->command_ok([ 'pg_restore', '--enable-row-security', '--exit-on-error', @$step, '-d', $node->connstr('regress_parallel'), "$dir/dump_directory" ],
 		"restore in parallel: @$step");
 }
 same_lines(answers($node, 'regress_parallel'), $expected, 'in parallel: all data is there and enforced');
@@ -69,7 +70,7 @@ my $other = steward_server('elsewhere');
 $node->command_ok([ 'pg_dumpall', '--globals-only', '-f', "$dir/globals.sql", '-d', $node->connstr('postgres') ], 'pg_dumpall --globals-only');
 $other->command_ok([ 'psql', '-Xq', '-d', $other->connstr('postgres'), '-f', "$dir/globals.sql" ], 'restoring the globals');
 $other->safe_psql('postgres', 'CREATE DATABASE regress_source TEMPLATE template0');
-$other->command_ok([ 'pg_restore', '--exit-on-error', '-d', $other->connstr('regress_source'), "$dir/dump_custom" ], 'restore elsewhere');
+$other->command_ok([ 'pg_restore', '--enable-row-security', '--exit-on-error', '-d', $other->connstr('regress_source'), "$dir/dump_custom" ], 'restore elsewhere');
 my $elsewhere = answers($other, 'regress_source');
 same_lines($elsewhere, $expected, 'elsewhere: all data is there and enforced');
 
@@ -85,7 +86,7 @@ is($other->safe_psql('regress_source',
 
 # A dump of the schema alone brings the extension, without the users' data.
 $node->safe_psql('postgres', 'CREATE DATABASE regress_schema TEMPLATE template0');
-$node->command_ok([ 'pg_restore', '--exit-on-error', '--schema-only', '-d', $node->connstr('regress_schema'), "$dir/dump_custom" ], 'restore of the schema alone');
+$node->command_ok([ 'pg_restore', '--enable-row-security', '--exit-on-error', '--schema-only', '-d', $node->connstr('regress_schema'), "$dir/dump_custom" ], 'restore of the schema alone');
 is($node->safe_psql('regress_schema', 'SET ROLE regress_owner; SELECT count(*) FROM regress_store.credit'), '0',
 	'governed tables of a schema-only restore show nothing');
 

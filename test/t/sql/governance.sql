@@ -8,7 +8,7 @@ SET client_min_messages = warning;
 
 -- Roles are cluster-wide: another database may have made them.
 SELECT pg_catalog.format('CREATE ROLE %I LOGIN', r)
-  FROM pg_catalog.unnest(ARRAY['regress_analyst', 'regress_auditor', 'regress_owner', 'regress Odd "Role"']) r
+  FROM pg_catalog.unnest(ARRAY['regress_analyst', 'regress_auditor', 'regress_owner', 'regress_maker', 'regress Odd "Role"']) r
  WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = r)
 \gexec
 
@@ -24,8 +24,18 @@ CREATE TABLE regress_store.event_2026 PARTITION OF regress_store.event FOR VALUE
 INSERT INTO regress_store.event SELECT i, date '2025-01-01' + i * 30, 'p' || i FROM pg_catalog.generate_series(1, 20) i;
 CREATE TABLE regress_store.consent (entity text PRIMARY KEY);
 INSERT INTO regress_store.consent VALUES ('p1'), ('p2'), ('p15');
-GRANT SELECT ON ALL TABLES IN SCHEMA regress_store TO regress_analyst, regress_auditor, "regress Odd ""Role""";
+CREATE TABLE regress_store.payment (credit integer REFERENCES regress_store.credit, paid integer);
+INSERT INTO regress_store.payment SELECT i, i FROM pg_catalog.generate_series(1, 30) i;
+GRANT SELECT ON ALL TABLES IN SCHEMA regress_store TO regress_analyst, regress_auditor, regress_maker, "regress Odd ""Role""";
+GRANT CREATE ON SCHEMA regress_store TO regress_maker;
 RESET ROLE;
+-- Its data are restored after those of the extension: dumps go by name.
+CREATE SCHEMA zone_regress;
+GRANT USAGE ON SCHEMA zone_regress TO PUBLIC;
+CREATE TABLE zone_regress.late (id integer PRIMARY KEY, credit integer REFERENCES regress_store.credit);
+INSERT INTO zone_regress.late SELECT i, i FROM pg_catalog.generate_series(1, 30) i;
+ALTER TABLE zone_regress.late OWNER TO regress_owner;
+GRANT SELECT ON zone_regress.late TO regress_analyst;
 
 -- access
 SELECT steward.create_purpose('regress-scoring', 'a purpose', 'GDPR 6(1)(b)');
@@ -47,6 +57,17 @@ SELECT steward.create_row_policy('not the south', 'regress_store.credit', 'regio
     roles => '{public}', commands => '{all}', effect => 'deny');
 SELECT steward.create_row_policy('consented', 'regress_store.event',
     'EXISTS (SELECT FROM regress_store.consent c WHERE c.entity = event.entity)', roles => '{public}');
+SELECT steward.protect('regress_store.payment');
+SELECT steward.create_row_policy('paid', 'regress_store.payment',
+    'EXISTS (SELECT FROM regress_store.credit c WHERE c.id = payment.credit AND c.region = ''north'')', roles => '{regress_analyst}');
+SELECT steward.protect('zone_regress.late');
+SELECT steward.create_row_policy('late', 'zone_regress.late', 'id <= 5', roles => '{regress_analyst}');
+SELECT steward.allow_ddl('regress_store.event', 'regress_owner', '2999-01-01', 'a migration');
+-- A materialized view holds what its owner may see.
+SELECT steward.create_row_policy('small', 'regress_store.credit', 'amount <= 500', roles => '{regress_maker}');
+SET ROLE regress_maker;
+CREATE MATERIALIZED VIEW regress_store.total AS SELECT pg_catalog.count(*) FROM regress_store.credit;
+RESET ROLE;
 
 -- registry, lineage, risk, audit
 SELECT steward.register_system('regress_credit', 'scores credits', 'high');

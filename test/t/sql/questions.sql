@@ -17,9 +17,9 @@ SELECT pg_catalog.format('SELECT %L, t FROM (SELECT pg_catalog.to_jsonb(t) AS t 
 
 -- The native policies that carry ours, and row security.
 SELECT tablename, policyname, roles, cmd, qual, with_check FROM pg_catalog.pg_policies
- WHERE schemaname = 'regress_store' ORDER BY 1, 2;
+ WHERE schemaname IN ('regress_store', 'zone_regress') ORDER BY 1, 2;
 SELECT oid::regclass::text, relrowsecurity, relforcerowsecurity FROM pg_catalog.pg_class
- WHERE relnamespace = 'regress_store'::regnamespace AND relkind IN ('r', 'p') ORDER BY 1;
+ WHERE relnamespace IN ('regress_store'::regnamespace, 'zone_regress'::regnamespace) AND relkind IN ('r', 'p') ORDER BY 1;
 SELECT pg_catalog.pg_identify_object(l.classoid, l.objoid, l.objsubid), l.label
   FROM pg_catalog.pg_seclabel l WHERE l.provider = 'steward' ORDER BY 1;
 SELECT r.rolname, l.label FROM pg_catalog.pg_roles r JOIN pg_catalog.pg_shseclabel l ON l.objoid = r.oid AND l.provider = 'steward' ORDER BY 1;
@@ -49,6 +49,9 @@ SELECT pg_catalog.count(*) FROM regress_store.credit;
 SET ROLE regress_analyst;
 SELECT entity FROM regress_store.event ORDER BY id;
 SELECT entity FROM regress_store.event_2026 ORDER BY id;
+SELECT pg_catalog.count(*) FROM regress_store.payment;
+SELECT pg_catalog.count(*) FROM zone_regress.late;
 \echo superuser
 RESET ROLE;
+TABLE regress_store.total;
 SELECT pg_catalog.count(*) FROM regress_store.credit;
