@@ -310,6 +310,27 @@ COPY reading (id, region, amount) FROM STDIN;
 \copy reading (id, region) FROM '/dev/null'
 RESET ROLE;
 
+-- a function that is immutable by its own account only: what is stored counts
+CREATE SEQUENCE fickle;
+CREATE FUNCTION fickle(integer) RETURNS integer LANGUAGE plpgsql IMMUTABLE AS
+$$ BEGIN RETURN nextval('fickle') % 2; END $$;
+GRANT USAGE ON SEQUENCE fickle TO regress_loader;
+CREATE TABLE fickle_row (id integer, odd integer GENERATED ALWAYS AS (fickle(id)) STORED);
+GRANT INSERT ON fickle_row TO regress_loader;
+SET ROLE regress_admin;
+SELECT steward.protect('fickle_row');
+SELECT steward.create_row_policy('p', 'fickle_row', 'odd = 0', roles => '{regress_loader}', commands => '{insert}');
+SET ROLE regress_loader;
+COPY fickle_row FROM STDIN;
+1
+\.
+COPY fickle_row FROM STDIN;
+2
+\.
+RESET ROLE;
+SELECT * FROM fickle_row;
+DROP TABLE fickle_row;
+
 -- BEFORE ROW triggers: the row that they leave counts, what they drop does not
 CREATE FUNCTION change() RETURNS trigger LANGUAGE plpgsql AS
 $$
@@ -340,6 +361,7 @@ COPY reading (id, region, note) FROM STDIN;
 133	eu	
 134	eu	move
 \.
+\copy reading (id, region) FROM '/dev/null' (FREEZE)
 RESET ROLE;
 DROP TRIGGER change ON reading;
 DROP TRIGGER tell ON reading;

@@ -11,9 +11,9 @@
  * ways.  Usually the check expressions are put behind the statement's own
  * WHERE, and core's CopyFrom() loads in batches as it does elsewhere (see
  * copy_check.c).  Where that would not see the row that is stored (BEFORE
- * ROW triggers, generated columns), and under native row security, the rows
- * are read by the same code but inserted by a planned INSERT, to which the
- * planner hook adds the checks as to any INSERT.
+ * ROW triggers, some generated columns), and under native row security, the
+ * rows are read by the same code but inserted by a planned INSERT, to which
+ * the planner hook adds the checks as to any INSERT.
  *
  * Copyright (c) 2026, the pg_steward authors
  *

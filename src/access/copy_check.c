@@ -18,6 +18,7 @@
 #include "access/htup_details.h"
 #include "access/sysattr.h"
 #include "access/table.h"
+#include "access/transam.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_type.h"
@@ -27,6 +28,7 @@
 #include "nodes/nodeFuncs.h"
 #include "optimizer/optimizer.h"
 #include "optimizer/planner.h"
+#include "rewrite/rewriteHandler.h"
 #include "rewrite/rewriteManip.h"
 #include "tcop/dest.h"
 #include "utils/datum.h"
@@ -153,6 +155,54 @@ columns_of(Expr *expr)
 		columns = bms_add_member(columns, var->varattno - FirstLowInvalidHeapAttributeNumber);
 	}
 	return columns;
+}
+
+static bool
+is_users_function(Oid funcid, void *context)
+{
+	return funcid >= FirstNormalObjectId;
+}
+
+static bool
+calls_users_function(Node *node, void *context)
+{
+	if (node == NULL)
+		return false;
+	return check_functions_in_node(node, is_users_function, context) ||
+		expression_tree_walker(node, calls_users_function, context);
+}
+
+/* The expression of a generated column; other columns as they are. */
+static Node *
+generated_or_column(Var *var, replace_rte_variables_context *context)
+{
+	Relation	rel = context->callback_arg;
+	Node	   *expr = NULL;
+
+	if (var->varattno > 0 &&
+		TupleDescAttr(RelationGetDescr(rel), var->varattno - 1)->attgenerated)
+		expr = build_column_default(rel, var->varattno);
+	if (expr == NULL || calls_users_function(expr, NULL))
+		return copyObject((Node *) var);
+	if (var->varlevelsup > 0)
+		IncrementVarSublevelsUp(expr, var->varlevelsup, 0);
+	return expr;
+}
+
+/*
+ * Computes generated columns in the check itself.  Not with functions of
+ * users: one that only says to be immutable could show the check another
+ * value than it stores.  Not for partitions, which may generate otherwise
+ * than their root.
+ */
+static Expr *
+compute_generated(Relation rel, Expr *expr)
+{
+	bool		sublinks = true;
+
+	if (rel->rd_rel->relkind != RELKIND_RELATION)
+		return expr;
+	return (Expr *) replace_rte_variables((Node *) expr, 1, 0, generated_or_column, rel, &sublinks);
 }
 
 /* Does the expression read what a row does not have yet when it is read? */
@@ -345,6 +395,7 @@ copy_check_as_condition(const char *query_string, Relation rel, Expr *expr, Copy
 	if (expr == NULL)
 		return true;
 	expr = (Expr *) fold_once((Node *) expr, NULL);
+	expr = compute_generated(rel, expr);
 	columns = columns_of(expr);
 	if (needs_stored_row(rel, columns) || copy_triggers_change_rows(rel))
 		return false;
