@@ -81,7 +81,7 @@ extern List *guard_relations_of_function(Oid funcid);
 extern bool guard_policy_is_registered(Oid relid, Name name);
 extern bool guard_has_rows_about(Oid relid);
 extern void guard_delete_rows_about(Oid relid);
-extern void guard_refuse(Oid relid, const char *action, const char *detail) pg_attribute_noreturn();
+pg_noreturn extern void guard_refuse(Oid relid, const char *action, const char *detail);
 
 /* guard_check.c: each returns a sentence that says what is wrong, or NULL */
 extern char *guard_check_constraint(HeapTuple constraint, bool rows_exist);

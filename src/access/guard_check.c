@@ -148,7 +148,7 @@ check_functions(const char *what, Node *expr)
 	if (!OidIsValid(funcid))
 		return psprintf("%s uses a domain whose constraints call functions of users.", what);
 	return psprintf("%s calls function %s, which would see the values of every row.",
-					what, format_procedure(funcid));
+					what, format_procedure_qualified(funcid));
 }
 
 /* The same, and columns must go to leakproof functions only. */
@@ -456,7 +456,7 @@ guard_check_default(Oid relid, AttrNumber attnum)
 	if (!OidIsValid(funcid))
 		return psprintf("The default of column \"%s\" uses a domain whose constraints call functions of users.", name);
 	return psprintf("The default of column \"%s\" calls function %s, which would run with the rights of whoever inserts a row.",
-					name, format_procedure(funcid));
+					name, format_procedure_qualified(funcid));
 }
 
 /* Extended statistics; their expressions are evaluated by ANALYZE. */
@@ -530,7 +530,7 @@ guard_check_altered_column(Oid relid, AttrNumber attnum)
 				find_coercion_pathway(newatt->atttypid, oldatt->atttypid, COERCION_ASSIGNMENT, &cast) == COERCION_PATH_FUNC &&
 				!function_is_trusted(cast))
 				problem = psprintf("The cast of column \"%s\" calls function %s, which would see the values of every row.",
-								   NameStr(newatt->attname), format_procedure(cast));
+								   NameStr(newatt->attname), format_procedure_qualified(cast));
 		}
 	}
 	if (HeapTupleIsValid(old))
