@@ -9,6 +9,14 @@
 #
 # Copyright (c) 2026, the pg_steward authors
 
+# Sets CORE, the folder of the server with assertions and its sources.
+core_place()
+{
+	CORE=$PRIVATE/core/$PG_MAJOR
+	mkdir -p "$CORE"
+	[ "$(id -u)" != 0 ] || chown "$RUNNER" "$CORE"
+}
+
 # Debian's archive, without a change to the machine's own settings of apt.
 core_apt()
 {
@@ -63,21 +71,25 @@ core_decompressor()
 # Builds and installs the server, with what its tests need.
 core_build()
 {
-	[ ! -e "$CORE/built" ] || return 0
+	local options="--enable-cassert --enable-debug --enable-tap-tests --with-libxml --with-openssl --without-readline --without-zlib"
+
+	[ "$PG_MAJOR" = 15 ] || options+=" --without-icu"
+	[ "$(cat "$CORE/built" 2> /dev/null)" != "$options" ] || return 0
 	say "building PostgreSQL $PG_MAJOR with assertions; this is done once"
 	if ! as_user sh -ec '
 		cd "$1/src"
-		./configure -q --prefix="$1/install" --enable-cassert --enable-debug --enable-tap-tests \
-			--without-readline --without-zlib $2 CFLAGS="-O1 -g"
+		[ ! -e config.status ] || make -s distclean
+		rm -rf "$1/install"
+		./configure -q --prefix="$1/install" $2 CFLAGS="-O1 -g"
 		make -s -j"$(nproc)" -C src install
 		make -s -C src/test/regress install
 		make -s -C src/test/isolation install
-		make -s -C contrib/spi install' sh "$CORE" "$([ "$PG_MAJOR" = 15 ] || echo --without-icu)" > "$CORE/build.log" 2>&1
+		make -s -C contrib/spi install' sh "$CORE" "$options" > "$CORE/build.log" 2>&1
 	then
 		tail -20 "$CORE/build.log" >&2
 		die "PostgreSQL could not be built; all that was said is in $CORE/build.log"
 	fi
-	as_user touch "$CORE/built"
+	echo "$options" | as_user tee "$CORE/built" > /dev/null
 }
 
 # Runs the regression suite: core_suite NAME INPUT ARGUMENT...; adds to the counts.
@@ -152,11 +164,9 @@ cmd_core()
 		chroot_dev "$PG_MAJOR" core
 		return
 	fi
-	need $(base_packages) bison flex bzip2 xz-utils patch debian-archive-keyring
+	need $(base_packages) bison flex bzip2 xz-utils patch pkg-config libxml2-dev debian-archive-keyring
 	private_place
-	CORE=$PRIVATE/core/$PG_MAJOR
-	mkdir -p "$CORE"
-	[ "$(id -u)" != 0 ] || chown "$RUNNER" "$CORE"
+	core_place
 	core_fetch
 	core_build
 	core_install_extension

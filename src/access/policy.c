@@ -209,6 +209,8 @@ steward_set_row_security(PG_FUNCTION_ARGS)
 	ListCell   *lc;
 
 	require_user_table(relid);
+	/* find_all_inheritors() locks all but the relation itself */
+	LockRelationOid(relid, AccessExclusiveLock);
 	foreach(lc, find_all_inheritors(relid, AccessExclusiveLock, NULL))
 	{
 		relation_set_row_security(lfirst_oid(lc), enabled, forced);

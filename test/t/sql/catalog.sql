@@ -28,7 +28,8 @@ WITH member AS (
            LEFT JOIN pg_attrdef f ON f.adrelid = a.attrelid AND f.adnum = a.attnum
      WHERE classid = 'pg_class'::regclass
     UNION ALL
-    SELECT type, identity, 'constraint ' || c.conname, pg_get_constraintdef(c.oid) FROM member JOIN pg_constraint c ON c.conrelid = objid
+    -- without parentheses: a dump flattens AND in AND
+    SELECT type, identity, 'constraint ' || c.conname, translate(pg_get_constraintdef(c.oid), '()', '') FROM member JOIN pg_constraint c ON c.conrelid = objid
      WHERE classid = 'pg_class'::regclass
     UNION ALL
     SELECT type, identity, 'index', pg_get_indexdef(x.indexrelid) FROM member JOIN pg_index x ON x.indrelid = objid
@@ -48,8 +49,9 @@ WITH member AS (
     SELECT type, identity, 'relation', concat_ws(' ', relkind, relpersistence, relrowsecurity, relforcerowsecurity, reloptions)
       FROM member JOIN pg_class c ON c.oid = objid WHERE classid = 'pg_class'::regclass
     UNION ALL
-    SELECT type, identity, 'owner and marks for pg_dump', extcondition[array_position(extconfig, objid)]
+    SELECT type, identity, 'mark for pg_dump', extcondition[array_position(extconfig, objid)]
       FROM member, pg_extension WHERE extname = 'pg_steward' AND objid = ANY (extconfig)
+       AND classid = 'pg_class'::regclass
     UNION ALL
     SELECT type, identity, 'is there', '' FROM member
 )
