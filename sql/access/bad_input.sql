@@ -67,12 +67,12 @@ SELECT s || E'\n    ' || regress_bi.try('SELECT steward.' || s) FROM pg_catalog.
 	$$role_named('public')$$,
 	$$require_value('a', 'b')$$]) AS s;
 SELECT t || E'\n    ' || regress_bi.try('SELECT * FROM steward.' || t) FROM pg_catalog.unnest(ARRAY[
-	'protected_relation', 'purpose', 'purpose_grant', 'role_attribute', 'row_policy', 'row_policy_role', 'ddl_allowance', 'trusted_object']) AS t;
+	'protected_relation', 'purpose', 'purpose_grant', 'role_attribute', 'row_policy', 'row_policy_role', 'row_policy_author', 'ddl_allowance', 'trusted_object']) AS t;
 -- Administrators write through functions only.
 SET ROLE regress_bi_admin;
 SELECT t || ' ' || v || E'\n    ' || regress_bi.try(v || ' steward.' || t || CASE v WHEN 'UPDATE' THEN ' SET ' || c || ' = NULL' WHEN 'INSERT INTO' THEN ' DEFAULT VALUES' ELSE '' END)
 	FROM (VALUES ('protected_relation', 'mode'), ('purpose', 'name'), ('purpose_grant', 'purpose'), ('role_attribute', 'key'),
-		('row_policy', 'effect'), ('row_policy_role', 'role'), ('ddl_allowance', 'reason')) AS t (t, c),
+		('row_policy', 'effect'), ('row_policy_role', 'role'), ('row_policy_author', 'role'), ('ddl_allowance', 'reason')) AS t (t, c),
 		pg_catalog.unnest('{INSERT INTO,UPDATE,DELETE FROM,TRUNCATE}'::text[]) AS v;
 
 -- Relations.

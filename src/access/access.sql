@@ -79,7 +79,7 @@ CREATE TABLE steward.row_policy (
     purposes    text[] CHECK (pg_catalog.cardinality(purposes) > 0),
     valid_from  timestamptz,
     valid_until timestamptz,
-    created_by  regrole NOT NULL,
+    created_by  text NOT NULL,
     created_at  timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
     PRIMARY KEY (relation, name),
     CHECK (valid_from < valid_until)
@@ -92,7 +92,7 @@ COMMENT ON COLUMN steward.row_policy.commands IS 'select | insert | update | del
 COMMENT ON COLUMN steward.row_policy.purposes IS 'the policy applies only while one of these is the purpose and granted; NULL: always';
 COMMENT ON COLUMN steward.row_policy.valid_from IS 'the policy applies from this moment of the wall clock; NULL: at once';
 COMMENT ON COLUMN steward.row_policy.valid_until IS 'the policy ends at this moment of the wall clock; NULL: never';
-COMMENT ON COLUMN steward.row_policy.created_by IS 'role that wrote the policy; sub-selects in it read with this role''s rights';
+COMMENT ON COLUMN steward.row_policy.created_by IS 'subject that wrote the policy; row_policy_author knows the role after it was renamed';
 COMMENT ON COLUMN steward.row_policy.created_at IS 'when it was written';
 
 CREATE TABLE steward.row_policy_role (
@@ -106,6 +106,18 @@ COMMENT ON TABLE steward.row_policy_role IS 'roles whom a row policy concerns; a
 COMMENT ON COLUMN steward.row_policy_role.relation IS 'the governed table';
 COMMENT ON COLUMN steward.row_policy_role.policy IS 'the policy';
 COMMENT ON COLUMN steward.row_policy_role.role IS 'the role; 0 (-) stands for public';
+
+CREATE TABLE steward.row_policy_author (
+    relation regclass NOT NULL,
+    policy   name NOT NULL,
+    role     regrole NOT NULL,
+    PRIMARY KEY (relation, policy),
+    FOREIGN KEY (relation, policy) REFERENCES steward.row_policy (relation, name) ON UPDATE CASCADE ON DELETE CASCADE
+);
+COMMENT ON TABLE steward.row_policy_author IS 'roles with whose rights the sub-selects of row policies read; in a table of its own so that a dump can leave out roles that were dropped';
+COMMENT ON COLUMN steward.row_policy_author.relation IS 'the governed table';
+COMMENT ON COLUMN steward.row_policy_author.policy IS 'the policy';
+COMMENT ON COLUMN steward.row_policy_author.role IS 'the role that wrote it';
 
 CREATE TABLE steward.ddl_allowance (
     id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -138,12 +150,14 @@ SELECT pg_catalog.pg_extension_config_dump('steward.role_attribute',
 SELECT pg_catalog.pg_extension_config_dump('steward.row_policy', '');
 SELECT pg_catalog.pg_extension_config_dump('steward.row_policy_role',
     'WHERE role = 0 OR EXISTS (SELECT FROM pg_catalog.pg_roles r WHERE r.oid = role)');
+SELECT pg_catalog.pg_extension_config_dump('steward.row_policy_author',
+    'WHERE EXISTS (SELECT FROM pg_catalog.pg_roles r WHERE r.oid = role)');
 SELECT pg_catalog.pg_extension_config_dump('steward.ddl_allowance',
     'WHERE EXISTS (SELECT FROM pg_catalog.pg_roles r WHERE r.oid = role)');
 SELECT pg_catalog.pg_extension_config_dump('steward.ddl_allowance_id_seq', '');
 
 GRANT SELECT ON steward.protected_relation, steward.purpose, steward.purpose_grant,
-    steward.role_attribute, steward.row_policy, steward.row_policy_role, steward.ddl_allowance
+    steward.role_attribute, steward.row_policy, steward.row_policy_role, steward.row_policy_author, steward.ddl_allowance
     TO steward_admin, steward_officer, steward_auditor;
 
 -- Every change of these tables, whoever makes it and however, reaches every
@@ -157,7 +171,7 @@ DO $$
 DECLARE
     t text;
 BEGIN
-    FOREACH t IN ARRAY '{protected_relation,purpose,purpose_grant,role_attribute,row_policy,row_policy_role,ddl_allowance}'::text[]
+    FOREACH t IN ARRAY '{protected_relation,purpose,purpose_grant,role_attribute,row_policy,row_policy_role,row_policy_author,ddl_allowance}'::text[]
     LOOP
         EXECUTE pg_catalog.format(
             'CREATE TRIGGER governance_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON steward.%I
@@ -424,6 +438,9 @@ BEGIN
         INSERT INTO steward.row_policy_role (relation, policy, role)
         SELECT to_relation, new_name, r.role FROM steward.row_policy_role r
         WHERE r.relation = from_relation AND r.policy = policy.name;
+        INSERT INTO steward.row_policy_author (relation, policy, role)
+        SELECT to_relation, new_name, a.role FROM steward.row_policy_author a
+        WHERE a.relation = from_relation AND a.policy = policy.name;
     END LOOP;
 END
 $$;
@@ -663,7 +680,9 @@ BEGIN
     PERFORM steward.create_carrier(relation, name::name, using_expr, check_expr, creator);
     INSERT INTO steward.row_policy (relation, name, effect, commands, purposes, valid_from, valid_until, created_by)
     VALUES (create_row_policy.relation, create_row_policy.name, create_row_policy.effect, create_row_policy.commands,
-            create_row_policy.purposes, create_row_policy.valid_from, create_row_policy.valid_until, creator::regrole);
+            create_row_policy.purposes, create_row_policy.valid_from, create_row_policy.valid_until, steward.subject());
+    INSERT INTO steward.row_policy_author (relation, policy, role)
+    VALUES (create_row_policy.relation, create_row_policy.name, creator::regrole);
     INSERT INTO steward.row_policy_role (relation, policy, role)
     SELECT DISTINCT create_row_policy.relation, create_row_policy.name::name, r.role
     FROM pg_catalog.unnest(role_oids) AS r (role);

@@ -169,7 +169,8 @@ BEGIN
                format('SELECT steward.create_row_policy(%L, %L, ..., replace => true)', rp.name, rp.relation::text)
         FROM steward.row_policy rp
         JOIN pg_policy pol ON pol.polrelid = rp.relation AND pol.polname = rp.name
-        WHERE NOT EXISTS (SELECT FROM pg_roles r WHERE r.oid = rp.created_by)
+        WHERE NOT EXISTS (SELECT FROM steward.row_policy_author a JOIN pg_roles r ON r.oid = a.role
+                          WHERE a.relation = rp.relation AND a.policy = rp.name)
           AND (pol.polqual::text LIKE '%{SUBLINK %' OR pol.polwithcheck::text LIKE '%{SUBLINK %')
         ORDER BY 2;
     RETURN QUERY

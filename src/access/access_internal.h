@@ -52,11 +52,11 @@ typedef struct RowPolicy
 	ArrayType  *purposes;		/* text[]; NULL: whatever the purpose */
 	TimestampTz valid_from;		/* DT_NOBEGIN: since ever */
 	TimestampTz valid_until;	/* DT_NOEND: for ever */
-	Oid			created_by;
+	Oid			created_by;		/* InvalidOid: somebody who was dropped */
 
 	/*
 	 * As the native policy holds them; Vars are of varno 1.  Without a qual
-	 * the native policy is gone: see policy_require_carrier().
+	 * the native policy is gone: see policy_make_ready().
 	 */
 	Expr	   *qual;
 	Expr	   *check;			/* NULL: the qual holds for new rows too */
@@ -66,6 +66,7 @@ typedef struct RowPolicy
 	 * run once an execution, sub-selects are rewritten and read with the
 	 * creator's rights.
 	 */
+	bool		ready;			/* the following are filled in */
 	Expr	   *plan_qual;
 	Expr	   *plan_check;
 	List	   *relations;		/* OIDs that sub-selects read */
@@ -95,7 +96,7 @@ typedef struct Governance
 /* governance.c */
 extern void governance_init(void);
 extern const Governance *governance_of(Oid relid);
-extern void policy_require_carrier(const RowPolicy *policy, Oid relid);
+extern void policy_make_ready(const RowPolicy *policy, Oid relid);
 extern bool governance_any(void);
 extern void governance_changed(Oid relid);
 extern int	command_from_name(const char *name);

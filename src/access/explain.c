@@ -321,7 +321,7 @@ explain_policy(Explanation *explanation, const PolicySet *set, const RowPolicy *
 	Expr	   *expr = policy->qual;
 	StringInfoData reason;
 
-	policy_require_carrier(policy, set->relid);
+	policy_make_ready(policy, set->relid);
 	initStringInfo(&reason);
 	appendStringInfoString(&reason, reason_in_words(explanation, policy, verdict));
 	if (explanation->command == COMMAND_INSERT && policy->check != NULL)

@@ -48,7 +48,9 @@
 #define Anum_row_policy_purposes			5
 #define Anum_row_policy_valid_from			6
 #define Anum_row_policy_valid_until			7
-#define Anum_row_policy_created_by			8
+#define Anum_row_policy_author_relation		1
+#define Anum_row_policy_author_policy		2
+#define Anum_row_policy_author_role			3
 #define Anum_row_policy_role_relation		1
 #define Anum_row_policy_role_policy			2
 #define Anum_row_policy_role_role			3
@@ -139,6 +141,7 @@ forget_by_relation(Datum arg, Oid relid)
 	if (!OidIsValid(relid) || !steward_is_known() ||
 		relid == steward_known_table(TABLE_PROTECTED_RELATION) ||
 		relid == steward_known_table(TABLE_ROW_POLICY) ||
+		relid == steward_known_table(TABLE_ROW_POLICY_AUTHOR) ||
 		relid == steward_known_table(TABLE_ROW_POLICY_ROLE))
 		invalidate_all();
 	else if (entries != NULL)
@@ -248,10 +251,18 @@ delete_retired_contexts(XactEvent event, void *arg)
 	retired_contexts = NIL;
 }
 
+/* A role that wrote a policy may have been dropped. */
+static void
+forget_by_role(Datum arg, int cacheid, uint32 hashvalue)
+{
+	invalidate_all();
+}
+
 /* Registers the invalidations.  Called at server start. */
 void
 governance_init(void)
 {
+	CacheRegisterSyscacheCallback(AUTHOID, forget_by_role, (Datum) 0);
 	RegisterXactCallback(delete_retired_contexts, NULL);
 	CacheRegisterRelcacheCallback(forget_by_relation, (Datum) 0);
 }
@@ -379,8 +390,52 @@ read_policy(HeapTuple tup, TupleDesc desc)
 
 	policy->valid_from = read_timestamp(tup, Anum_row_policy_valid_from, desc, DT_NOBEGIN);
 	policy->valid_until = read_timestamp(tup, Anum_row_policy_valid_until, desc, DT_NOEND);
-	policy->created_by = DatumGetObjectId(heap_getattr(tup, Anum_row_policy_created_by, desc, &isnull));
 	return policy;
+}
+
+/* The policy of the name, which must be among them to be found. */
+static RowPolicy *
+find_policy(List *policies, const char *name)
+{
+	ListCell   *lc;
+
+	foreach(lc, policies)
+	{
+		RowPolicy  *policy = lfirst(lc);
+
+		if (strcmp(policy->name, name) == 0)
+			return policy;
+	}
+	return NULL;
+}
+
+/*
+ * Tells the policies of a relation who wrote them.  A dump leaves out those
+ * whose role was dropped: then nobody did.
+ */
+static void
+read_authors(Oid relid, List *policies)
+{
+	Relation	rel = table_open(steward_table(TABLE_ROW_POLICY_AUTHOR), AccessShareLock);
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tup;
+
+	ScanKeyInit(&key, Anum_row_policy_author_relation, BTEqualStrategyNumber,
+				F_OIDEQ, ObjectIdGetDatum(relid));
+	scan = systable_beginscan(rel, steward_index(TABLE_ROW_POLICY_AUTHOR), true, NULL, 1, &key);
+	while (HeapTupleIsValid(tup = systable_getnext(scan)))
+	{
+		bool		isnull;
+		TupleDesc	desc = RelationGetDescr(rel);
+		Name		name = DatumGetName(heap_getattr(tup, Anum_row_policy_author_policy, desc, &isnull));
+		RowPolicy  *policy = find_policy(policies, NameStr(*name));
+
+		if (policy != NULL)
+			policy->created_by = DatumGetObjectId(heap_getattr(tup, Anum_row_policy_author_role, desc, &isnull));
+	}
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
 }
 
 /* Gives the policies of a relation their roles. */
@@ -432,10 +487,12 @@ policy_is_carried(const RowSecurityPolicy *native)
 		((Oid *) ARR_DATA_PTR(native->roles))[0] == carrier;
 }
 
+static void track_list(List *relids);
+
 typedef struct PolicyErrorContext
 {
 	const RowPolicy *policy;
-	Relation	rel;
+	Oid			relid;
 } PolicyErrorContext;
 
 /* Error context: which policy it is that cannot be used. */
@@ -444,19 +501,32 @@ policy_error_callback(void *arg)
 {
 	PolicyErrorContext *context = arg;
 
-	if (context->policy != NULL)
-		errcontext("row policy \"%s\" of table \"%s\"",
-				   context->policy->name, RelationGetRelationName(context->rel));
+	errcontext("row policy \"%s\" of table \"%s\"",
+			   context->policy->name, get_rel_name(context->relid));
 }
 
 /*
- * Raises where the native policy that carries the policy is gone.  Whoever
- * builds on a policy's expressions asks first: a policy without its carrier
- * must not be passed over, it might be a deny.
+ * Makes the policy's expressions ready for plans.  Whoever builds on them asks
+ * first, and only where the policy concerns somebody: what is wrong with a
+ * policy must not stop those whom it does not concern, superusers and
+ * pg_dump least of all.
+ *
+ * Raises where the native policy that carries the policy is gone (it must not
+ * be passed over, it might be a deny), where who wrote it is gone, or where
+ * what it reads has changed so that it is no longer admitted.
  */
 void
-policy_require_carrier(const RowPolicy *policy, Oid relid)
+policy_make_ready(const RowPolicy *const_policy, Oid relid)
 {
+	RowPolicy  *policy = unconstify(RowPolicy *, const_policy);
+	PolicyErrorContext context = {policy, relid};
+	ErrorContextCallback callback = {error_context_stack, policy_error_callback, &context};
+	MemoryContext old;
+	Expr	   *qual;
+	Expr	   *check;
+
+	if (likely(policy->ready))
+		return;
 	if (policy->qual == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
@@ -464,29 +534,37 @@ policy_require_carrier(const RowPolicy *policy, Oid relid)
 						policy->name, get_rel_name(relid)),
 				 errdetail("Row security of the table was disabled, or the native policy was dropped, behind pg_steward's back."),
 				 errhint("An administrator drops the policy with steward.drop_row_policy() and creates it again; see steward.doctor().")));
+
+	error_context_stack = &callback;
+	old = MemoryContextSwitchTo(GetMemoryChunkContext(policy));
+	qual = expression_for_plans(policy->qual, policy->created_by, &policy->relations);
+	check = expression_for_plans(policy->check, policy->created_by, &policy->relations);
+	MemoryContextSwitchTo(old);
+	error_context_stack = callback.previous;
+
+	track_list(policy->relations);
+	policy->plan_qual = qual;
+	policy->plan_check = check;
+	policy->ready = true;
 }
 
 /*
  * Gives the policies the expressions that their native policies carry.  A
  * policy without its carrier stays without: a dump that is being restored
  * brings native policies last, and those whom the policy does not concern
- * load their data before.
+ * load their data before.  See policy_make_ready() for the rest.
  */
 static void
 read_expressions(Relation rel, List *policies)
 {
-	PolicyErrorContext context = {NULL, rel};
-	ErrorContextCallback callback = {error_context_stack, policy_error_callback, &context};
 	ListCell   *lc;
 
-	error_context_stack = &callback;
 	foreach(lc, policies)
 	{
 		RowPolicy  *policy = lfirst(lc);
 		RowSecurityPolicy *carrier = NULL;
 		ListCell   *lc2;
 
-		context.policy = policy;
 		if (rel->rd_rsdesc != NULL)
 		{
 			foreach(lc2, rel->rd_rsdesc->policies)
@@ -502,10 +580,7 @@ read_expressions(Relation rel, List *policies)
 			continue;
 		policy->qual = copyObject(carrier->qual);
 		policy->check = copyObject(carrier->with_check_qual);
-		policy->plan_qual = expression_for_plans(policy->qual, policy->created_by, &policy->relations);
-		policy->plan_check = expression_for_plans(policy->check, policy->created_by, &policy->relations);
 	}
-	error_context_stack = callback.previous;
 }
 
 /* Reads the policies of one protected relation, ordered by name. */
@@ -533,6 +608,7 @@ read_policy_set(Oid relid, bool observe)
 	if (set->policies != NIL)
 	{
 		read_roles(relid, set->policies);
+		read_authors(relid, set->policies);
 		rel = table_open(relid, AccessShareLock);
 		read_expressions(rel, set->policies);
 		table_close(rel, AccessShareLock);
@@ -586,7 +662,6 @@ read_governance(Governance *governance, List *ancestors, bool *governed)
 	{
 		Oid			relid = lfirst_oid(lc);
 		PolicySet  *set = read_policy_set(relid, lfirst_int(lc_observe));
-		ListCell   *lc2;
 
 		if (relid != governance->relid)
 		{
@@ -602,8 +677,6 @@ read_governance(Governance *governance, List *ancestors, bool *governed)
 		}
 		governance->sets = lappend(governance->sets, set);
 		track(relid);
-		foreach(lc2, set->policies)
-			track_list(((RowPolicy *) lfirst(lc2))->relations);
 	}
 }
 

@@ -474,6 +474,7 @@ static const struct
 	AttrNumber	attno;			/* column "relation" */
 }			tables_about_relations[] = {
 	{TABLE_ROW_POLICY_ROLE, 1},
+	{TABLE_ROW_POLICY_AUTHOR, 1},
 	{TABLE_ROW_POLICY, 1},
 	{TABLE_DDL_ALLOWANCE, Anum_ddl_allowance_relation},
 	{TABLE_PROTECTED_RELATION, Anum_protected_relation_relation},

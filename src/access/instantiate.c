@@ -470,7 +470,7 @@ expression_instantiate(Expr *expr, const Situation *situation)
  * be read does no harm there.
  */
 static RowPolicy *
-instantiate_policy(const RowPolicy *policy, int command, const Situation *situation)
+instantiate_policy(const RowPolicy *policy, Oid relid, int command, const Situation *situation)
 {
 	RowPolicy  *copy = palloc(sizeof(RowPolicy));
 	bool		applies = policy_concerns(policy, command, situation->subject, situation->session) &&
@@ -478,10 +478,13 @@ instantiate_policy(const RowPolicy *policy, int command, const Situation *situat
 					 situation->purpose, situation->at);
 
 	*copy = *policy;
+	copy->ready = true;
 	copy->plan_qual = (Expr *) makeBoolConst(true, false);
 	copy->plan_check = NULL;
 	if (applies)
 	{
+		policy_make_ready(policy, relid);
+		copy->relations = policy->relations;
 		copy->plan_qual = expression_instantiate(policy->qual, situation);
 		copy->plan_check = expression_instantiate(policy->check, situation);
 	}
@@ -503,7 +506,7 @@ predicate_instantiate(const PolicySet *set, int command, PredicateUse use,
 	closed.policies = NIL;
 	foreach(lc, set->policies)
 		closed.policies = lappend(closed.policies,
-								  instantiate_policy(lfirst(lc), command, situation));
+								  instantiate_policy(lfirst(lc), set->relid, command, situation));
 	predicate_build(&closed, command, use, situation->subject, situation->session, result);
 
 	/* The gates. */

@@ -242,10 +242,11 @@ refuse_unless(Expr *condition, Oid relid, int command)
 static Expr *
 policy_expression(const PolicySet *set, const RowPolicy *policy, PredicateUse use, Oid subject)
 {
-	Expr	   *expr = policy->plan_qual;
+	Expr	   *expr;
 	bool		whole_row;
 
-	policy_require_carrier(policy, set->relid);
+	policy_make_ready(policy, set->relid);
+	expr = policy->plan_qual;
 	if (use == PREDICATE_NEW_ROWS && policy->plan_check != NULL)
 		expr = policy->plan_check;
 	expr = copyObject(expr);

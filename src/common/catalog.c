@@ -38,6 +38,7 @@ static OwnTable own_tables[STEWARD_TABLE_COUNT] = {
 	[TABLE_PROTECTED_RELATION] = {"protected_relation", "protected_relation_pkey"},
 	[TABLE_ROW_POLICY] = {"row_policy", "row_policy_pkey"},
 	[TABLE_ROW_POLICY_ROLE] = {"row_policy_role", "row_policy_role_pkey"},
+	[TABLE_ROW_POLICY_AUTHOR] = {"row_policy_author", "row_policy_author_pkey"},
 	[TABLE_PURPOSE] = {"purpose", "purpose_pkey"},
 	[TABLE_PURPOSE_GRANT] = {"purpose_grant", "purpose_grant_pkey"},
 	[TABLE_ROLE_ATTRIBUTE] = {"role_attribute", "role_attribute_pkey"},
