@@ -1,5 +1,8 @@
 # pg_steward: PGXS build.  `make && make install` against the server that
-# PG_CONFIG names.  ./dev does the same with a private server of its own.
+# PG_CONFIG names; `make installcheck` then tests it there, on servers of its
+# own.  ./dev does the same with a private copy of the machine's PostgreSQL.
+
+PG_CONFIG ?= pg_config
 
 EXTENSION = pg_steward
 EXTVERSION = $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" pg_steward.control)
@@ -17,11 +20,18 @@ SQL_SOURCES = src/prologue.sql $(foreach r,$(ROOMS),$(call room_sql,$(r)))
 DATA_built = sql/pg_steward--$(EXTVERSION).sql
 DATA = $(wildcard sql/pg_steward--*--*.sql)
 
-PG_CPPFLAGS = -I$(srcdir)/src -MMD -MP
-PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter -Wno-missing-field-initializers -Wno-sign-compare -fvisibility=hidden $(COPT)
-EXTRA_CLEAN = $(OBJS:.o=.d) $(DATA_built) results tmp_check tmp_check_iso regression.diffs regression.out
+# COPT adds flags (COPT=-Werror).  PostgreSQL's headers are the system's: what
+# a compiler thinks of them is no concern of ours.
+PG_CPPFLAGS = -I$(srcdir)/src -isystem $(shell $(PG_CONFIG) --includedir-server) -MMD -MP
+PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter -Wno-missing-field-initializers -Wno-sign-compare -fvisibility=hidden
+# A server built by gcc hands clang some flags that only gcc knows.
+ifneq ($(findstring clang,$(shell $(CC) --version 2> /dev/null)),)
+PG_CFLAGS += -Wno-unknown-warning-option -Wno-ignored-optimization-argument
+endif
 
-PG_CONFIG ?= pg_config
+EXTRA_CLEAN = $(OBJS:.o=.d) $(DATA_built) tmp_check
+NO_INSTALLCHECK = 1
+
 PGXS := $(shell $(PG_CONFIG) --pgxs)
 include $(PGXS)
 
@@ -32,3 +42,7 @@ $(DATA_built): $(SQL_SOURCES) pg_steward.control Makefile
 	@printf '%s\n' '\echo Use "CREATE EXTENSION pg_steward" to load this file. \quit' > $@.tmp
 	@cat $(SQL_SOURCES) >> $@.tmp
 	@mv $@.tmp $@
+
+.PHONY: installcheck
+installcheck:
+	PG_CONFIG='$(PG_CONFIG)' bash test/run
