@@ -68,9 +68,19 @@ SET ROLE regress_owner;
 DROP TABLE regress_mine;
 CREATE TABLE regress_mine (id int, who text);
 
+-- one governed parent more, and at once a look at the rows
+CREATE TABLE regress_mid () INHERITS (regress_base);
+CREATE TABLE regress_low () INHERITS (regress_base);
+ALTER TABLE regress_low ADD CONSTRAINT regress_probe CHECK (who <> 'hidden') NOT VALID;
+ALTER TABLE regress_low INHERIT regress_mid, VALIDATE CONSTRAINT regress_probe;
+ALTER TABLE regress_low INHERIT regress_mid, ADD CONSTRAINT regress_probe2 CHECK (regress_leak(who));
+ALTER TABLE regress_low INHERIT regress_mid;
+DROP TABLE regress_mid, regress_low;
+
 -- partitions that listen
 CREATE TABLE regress_bad PARTITION OF regress_event (CHECK (regress_leak(who))) FOR VALUES FROM ('2021-01-01') TO ('2022-01-01');
 CREATE TABLE regress_bad PARTITION OF regress_event (who DEFAULT regress_leak(1)::text) FOR VALUES FROM ('2021-01-01') TO ('2022-01-01');
+CREATE TABLE regress_bad PARTITION OF regress_event FOR VALUES FROM ('2021-01-01') TO ('2022-01-01') PARTITION BY LIST (regress_leak(who));
 CREATE TABLE regress_bad (id int, who text, at date NOT NULL);
 CREATE TRIGGER regress_listen BEFORE INSERT ON regress_bad FOR EACH ROW EXECUTE FUNCTION regress_leak_row();
 ALTER TABLE regress_event ATTACH PARTITION regress_bad DEFAULT;

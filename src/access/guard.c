@@ -143,7 +143,7 @@ bool
 guard_checks_later(Oid relid)
 {
 	for (GuardLevel *level = current_level; level != NULL; level = level->outer)
-		if (list_member_oid(level->created, relid) || list_member_oid(level->joined, relid))
+		if (list_member_oid(level->created, relid))
 			return true;
 	return false;
 }
@@ -206,6 +206,16 @@ guard_is_suspended(void)
  * ------------------------------------------------------------------------
  */
 
+static void
+refuse_unsecured(Oid relid)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+			 errmsg("row security of governed table \"%s\" cannot be switched off", get_rel_name(relid)),
+			 errdetail("It protects the rows where the library is not loaded."),
+			 errhint("steward.unprotect(relation, reason) ends the governance of the table and restores its row security.")));
+}
+
 /*
  * ALTER TABLE: notes what leaves no trace in a catalog before rows are read,
  * and keeps row security switched on, for everybody: it is what protects the
@@ -214,6 +224,7 @@ guard_is_suspended(void)
 static void
 before_alter_table(AlterTableStmt *stmt)
 {
+	Oid			relid;
 	ListCell   *lc;
 
 	foreach(lc, stmt->cmds)
@@ -233,15 +244,17 @@ before_alter_table(AlterTableStmt *stmt)
 				break;
 			case AT_DisableRowSecurity:
 			case AT_NoForceRowSecurity:
+				relid = RangeVarGetRelid(stmt->relation, NoLock, true);
+				if (OidIsValid(relid) && guard_governs(relid))
+					refuse_unsecured(relid);
+				if (!current_level->weakens)
 				{
-					Oid			relid = RangeVarGetRelid(stmt->relation, NoLock, true);
+					ListCell   *lc2;
 
-					if (OidIsValid(relid) && guard_governs(relid))
-						ereport(ERROR,
-								(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-								 errmsg("row security of governed table \"%s\" cannot be switched off", get_rel_name(relid)),
-								 errdetail("It protects the rows where the library is not loaded."),
-								 errhint("steward.unprotect(relation, reason) ends the governance of the table and restores its row security.")));
+					/* The name may come to mean another table. */
+					current_level->weakens = true;
+					foreach(lc2, guard_unsecured())
+						guard_note(&current_level->unsecured, lfirst_oid(lc2));
 				}
 				break;
 			default:
@@ -489,6 +502,13 @@ finish_level(GuardLevel *level)
 	if (!steward_is_created())
 		return;
 
+	if (level->weakens)
+	{
+		List	   *unsecured = list_difference_oid(guard_unsecured(), level->unsecured);
+
+		if (unsecured != NIL)
+			refuse_unsecured(linitial_oid(unsecured));
+	}
 	foreach(lc, level->lost)
 		finish_lost(lfirst(lc));
 	foreach(lc, level->joined)
@@ -556,7 +576,7 @@ access_after_utility(GuardState *state)
 		return;
 	while (current_level != level)
 		pop_level();
-	if (level->lost != NIL || level->joined != NIL || level->left != NIL ||
+	if (level->weakens || level->lost != NIL || level->joined != NIL || level->left != NIL ||
 		level->dropped != NIL || level->renamed != NIL)
 		finish_level(level);
 	pop_level();

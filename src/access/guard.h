@@ -46,7 +46,9 @@ typedef struct GuardLevel
 	bool		using_clause;	/* ALTER COLUMN TYPE … USING */
 	bool		detaches;		/* DETACH PARTITION */
 	bool		finishing;		/* our own clean-up runs: refuse nothing */
-	List	   *created;		/* relations that the statement made */
+	bool		weakens;		/* DISABLE or NO FORCE ROW LEVEL SECURITY */
+	List	   *unsecured;		/* governed relations whose row security was off before */
+	List	   *created;		/* relations not governed before the statement: checked at its end */
 	List	   *joined;			/* relations to which it gave a governed parent */
 	List	   *left;			/* child and parent, alternating, that it parted */
 	List	   *dropped;		/* relations of which governance speaks */
@@ -74,6 +76,7 @@ extern bool guard_is_protected(Oid relid);
 extern bool guard_anything_protected(void);
 extern List *guard_parents(Oid relid);
 extern List *guard_everything(void);
+extern List *guard_unsecured(void);
 extern HeapTuple guard_fetch_new(Oid catalog, Oid index, AttrNumber attno, Oid oid);
 extern bool guard_inherits(Oid child, Oid parent, bool uncommitted);
 extern List *guard_relations_of_type(Oid typid);

@@ -116,6 +116,29 @@ guard_everything(void)
 	return result;
 }
 
+/* The governed tables whose row security is switched off. */
+List *
+guard_unsecured(void)
+{
+	List	   *result = NIL;
+	ListCell   *lc;
+
+	foreach(lc, guard_everything())
+	{
+		HeapTuple	tup = SearchSysCache1(RELOID, ObjectIdGetDatum(lfirst_oid(lc)));
+		Form_pg_class form;
+
+		if (!HeapTupleIsValid(tup))
+			continue;
+		form = (Form_pg_class) GETSTRUCT(tup);
+		if ((form->relkind == RELKIND_RELATION || form->relkind == RELKIND_PARTITIONED_TABLE) &&
+			!(form->relrowsecurity && form->relforcerowsecurity))
+			result = lappend_oid(result, lfirst_oid(lc));
+		ReleaseSysCache(tup);
+	}
+	return result;
+}
+
 /* The direct parents of a relation; a partition that is being detached has one. */
 List *
 guard_parents(Oid relid)

@@ -33,6 +33,7 @@
 #include "catalog/pg_index.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_opclass.h"
+#include "catalog/pg_partitioned_table.h"
 #include "catalog/pg_policy.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_publication.h"
@@ -621,6 +622,25 @@ default_is_inherited(Oid relid, AttrNumber attnum)
 	return false;
 }
 
+/* The partition key of a table that is partitioned itself sees every new row. */
+static char *
+check_partition_key(Oid relid)
+{
+	HeapTuple	tup = SearchSysCache1(PARTRELID, ObjectIdGetDatum(relid));
+	char	   *problem = NULL;
+	bool		isnull;
+	Datum		d;
+
+	if (!HeapTupleIsValid(tup))
+		return NULL;
+	d = SysCacheGetAttr(PARTRELID, tup, Anum_pg_partitioned_table_partexprs, &isnull);
+	if (!isnull)
+		problem = check_functions(psprintf("The partition key of table \"%s\"", get_rel_name(relid)),
+								   stringToNode(TextDatumGetCString(d)));
+	ReleaseSysCache(tup);
+	return problem;
+}
+
 /* What check_catalog() is told to do with each row of a relation in a catalog. */
 typedef char *(*CatalogCheck) (Oid relid, HeapTuple tup);
 
@@ -743,13 +763,17 @@ guard_check_relation(Oid relid)
 		{AttributeRelationId, AttributeRelidNumIndexId, Anum_pg_attribute_attrelid, check_column_row},
 	};
 
+	char	   *problem;
+
 	if (get_rel_relkind(relid) == RELKIND_FOREIGN_TABLE)
 		return psprintf("Foreign table \"%s\" keeps its rows where they are not governed.", get_rel_name(relid));
+	problem = check_partition_key(relid);
+	if (problem != NULL)
+		return problem;
 	for (int i = 0; i < lengthof(catalogs); i++)
 	{
-		char	   *problem = check_catalog(relid, catalogs[i].catalog, catalogs[i].index,
+		problem = check_catalog(relid, catalogs[i].catalog, catalogs[i].index,
 											catalogs[i].attno, catalogs[i].check);
-
 		if (problem != NULL)
 			return problem;
 	}

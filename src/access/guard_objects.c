@@ -389,7 +389,12 @@ inheritance_written(Oid child, Oid parent)
 		}
 	}
 	if (above != NIL && current_level != NULL)
+	{
+		/* What is governed already stays under watch. */
+		if (!guard_governs(child))
+			guard_note(&current_level->created, child);
 		guard_note(&current_level->joined, child);
+	}
 }
 
 /* Refuses to publish the relation or what is read through it. */
