@@ -140,6 +140,10 @@ SELECT p.relation, p.entity_column, c.relrowsecurity, c.relforcerowsecurity
 SELECT relname, relrowsecurity, relforcerowsecurity FROM pg_class WHERE relname = 'regress_gov_2';
 SELECT pol.polrelid::regclass, polname, pg_get_expr(polqual, polrelid) FROM pg_policy pol ORDER BY 1;
 
+-- what came with it is told
+SELECT object, routine, owner FROM steward.code_of_users('regress_credit');
+SELECT severity, object, finding, remedy FROM steward.doctor() WHERE finding ~ 'sees every row;';
+
 -- ---------------------------------------------------------------------
 -- Refused to everybody
 -- ---------------------------------------------------------------------

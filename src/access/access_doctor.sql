@@ -276,6 +276,19 @@ BEGIN
         JOIN pg_class c ON c.oid = reads.relation AND c.relkind = 'm'
         JOIN pg_roles o ON o.oid = c.relowner
         ORDER BY 2;
+    RETURN QUERY
+        WITH RECURSIVE governed (relation) AS (
+            SELECT p.relation::oid FROM steward.protected_relation p
+            UNION
+            SELECT i.inhrelid FROM governed g JOIN pg_inherits i ON i.inhparent = g.relation
+        )
+        SELECT 'warning', u.object,
+               format('it calls function %s of role %s, which sees every row; what that function calls can be changed without an allowance', u.routine, u.owner),
+               format('ALTER FUNCTION %s OWNER TO a superuser, or drop what calls it', u.routine)
+        FROM governed g
+        JOIN pg_class c ON c.oid = g.relation
+        CROSS JOIN LATERAL steward.code_of_users(c.oid) u
+        ORDER BY u.object, u.routine::text;
 END
 $$;
 REVOKE ALL ON FUNCTION steward.doctor() FROM PUBLIC;

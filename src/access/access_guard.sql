@@ -58,3 +58,39 @@ REVOKE ALL ON FUNCTION steward.allow_ddl(regclass, text, timestamptz, text) FROM
 GRANT EXECUTE ON FUNCTION steward.allow_ddl(regclass, text, timestamptz, text) TO steward_admin;
 COMMENT ON FUNCTION steward.allow_ddl(regclass, text, timestamptz, text) IS
     'lets a role, until the moment valid_until of the wall clock, change a governed table (its partitions and children too) in ways that could show hidden rows: user functions in indexes, constraints, defaults and triggers, validation, TRUNCATE, publications, attaching elsewhere. The latest call for a table and role replaces those before; a valid_until that has passed ends them. Raises object_not_in_prerequisite_state for a table that is not governed, undefined_object for an unknown role';
+
+CREATE FUNCTION steward.code_of_users(relation regclass) RETURNS TABLE (object text, routine regprocedure, owner regrole)
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    WITH part (classid, objid) AS (
+        SELECT 'pg_trigger'::regclass, t.oid FROM pg_trigger t
+            WHERE t.tgrelid = relation AND NOT t.tgisinternal AND t.tgparentid = 0
+        UNION ALL
+        SELECT 'pg_constraint'::regclass, c.oid FROM pg_constraint c WHERE c.conrelid = relation AND c.conislocal
+        UNION ALL
+        SELECT 'pg_class'::regclass, i.indexrelid FROM pg_index i
+            WHERE i.indrelid = relation AND NOT EXISTS (SELECT FROM pg_inherits h WHERE h.inhrelid = i.indexrelid)
+        UNION ALL
+        SELECT 'pg_attrdef'::regclass, d.oid FROM pg_attrdef d WHERE d.adrelid = relation
+        UNION ALL
+        SELECT 'pg_rewrite'::regclass, r.oid FROM pg_rewrite r WHERE r.ev_class = relation
+        UNION ALL
+        SELECT 'pg_policy'::regclass, p.oid FROM pg_policy p WHERE p.polrelid = relation
+        UNION ALL
+        SELECT 'pg_statistic_ext'::regclass, s.oid FROM pg_statistic_ext s WHERE s.stxrelid = relation
+        UNION ALL
+        -- constraints of the domains of its columns
+        SELECT 'pg_constraint'::regclass, c.oid
+        FROM pg_attribute a JOIN pg_constraint c ON c.contypid = a.atttypid
+        WHERE a.attrelid = relation AND a.attnum > 0 AND NOT a.attisdropped AND c.contypid <> 0
+    )
+    SELECT DISTINCT pg_describe_object(part.classid, part.objid, 0), f.oid::regprocedure, f.proowner::regrole
+    FROM part
+    JOIN pg_depend d ON d.classid = part.classid AND d.objid = part.objid AND d.refclassid = 'pg_proc'::regclass
+    JOIN pg_proc f ON f.oid = d.refobjid
+    JOIN pg_roles o ON o.oid = f.proowner AND NOT o.rolsuper
+    ORDER BY 1, 2
+$$;
+REVOKE ALL ON FUNCTION steward.code_of_users(regclass) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION steward.code_of_users(regclass) TO steward_admin, steward_officer, steward_auditor;
+COMMENT ON FUNCTION steward.code_of_users(regclass) IS
+    'functions of roles that are no superusers which a table calls for its rows: the trigger, constraint, index, default, rule, policy, statistics object or domain constraint, the function, its owner. None can be added to a governed table without an allowance, but those that are there when protect() is called stay, and what they call in turn is their owner''s to change';
