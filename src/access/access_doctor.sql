@@ -9,6 +9,12 @@ BEGIN
     PERFORM steward.require_role('steward_admin', 'steward_officer', 'steward_auditor');
 
     -- The house itself.
+    IF current_setting('steward.on_no_policy', true) IS NULL THEN
+        RETURN QUERY SELECT 'error', 'extension pg_steward',
+            'the server was started without the library: governed tables show nothing to those who do not bypass row security, and nothing else is enforced',
+            'add pg_steward to shared_preload_libraries and restart the server';
+        RETURN;
+    END IF;
     IF sql_version <> library_version THEN
         RETURN QUERY SELECT 'error', 'extension pg_steward',
             format('the library is of version %s, the SQL objects are of version %s', library_version, sql_version),
@@ -53,6 +59,19 @@ BEGIN
                format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY', c.oid::regclass)
         FROM governed g JOIN pg_class c ON c.oid = g.relation
         WHERE c.relkind IN ('r', 'p') AND NOT (c.relrowsecurity AND c.relforcerowsecurity)
+        ORDER BY 2;
+    RETURN QUERY
+        WITH RECURSIVE governed (relation) AS (
+            SELECT p.relation::oid FROM steward.protected_relation p
+            UNION
+            SELECT i.inhrelid FROM governed g JOIN pg_inherits i ON i.inhparent = g.relation
+        )
+        SELECT 'warning', format('native policy %I of table %s', pol.polname, pol.polrelid::regclass),
+               'it is permissive: a server without the library would show the rows that it lets through',
+               format('SELECT steward.create_row_policy(''name'', %L, ''what it hides'', effect => ''deny''); DROP POLICY %I ON %s', pol.polrelid::regclass::text, pol.polname, pol.polrelid::regclass)
+        FROM governed g JOIN pg_policy pol ON pol.polrelid = g.relation
+        WHERE pol.polpermissive
+          AND pol.polroles <> ARRAY(SELECT r.oid FROM pg_roles r WHERE r.rolname = 'steward_carrier')
         ORDER BY 2;
     RETURN QUERY
         SELECT 'error', format('table with OID %s', p.relation::oid), 'it is protected, but does not exist',

@@ -88,6 +88,8 @@ foreach my $role (qw(regress_owner regress_user))
 is($node->safe_psql('postgres', 'SELECT count(*) FROM regress_s.plain'), '2', 'without the library, a superuser sees all');
 is($node->safe_psql('postgres', 'SELECT (SELECT count(*) FROM steward.row_policy) > 0'), 't', '... and the tables of governance');
 
+like($node->safe_psql('postgres', 'SELECT finding FROM steward.doctor()'), qr/^the server was started without the library[^\n]*$/, '... and doctor() says what is wrong');
+
 # Functions of the extension, called without it, crash nothing.
 foreach my $call (
 	q(steward.subject()), q(steward.current_purpose()), q(steward.attr('k')), q(steward.attr('k', 1)),
