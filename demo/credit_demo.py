@@ -37,10 +37,11 @@ ALLOWED = [f for f in german.NAMES if f not in german.PROTECTED]
 
 def connect(user=None, purpose=None, database=DATABASE):
     """Connect as an ordinary driver does; the purpose goes along as a
-    connection option, so that the statements need not know of it."""
+    connection option, so that the statements need not know of it.  The
+    encoding does, too: a database of encoding SQL_ASCII would answer bytes."""
     options = f"-c steward.purpose={purpose}" if purpose else ""
     return psycopg.connect(dbname=database, autocommit=True, options=options,
-                           application_name="credit_demo", **({"user": user} if user else {}))
+                           application_name="credit_demo", client_encoding="utf8", **({"user": user} if user else {}))
 
 
 def rows(connection, statement, parameters=None, **kwargs):

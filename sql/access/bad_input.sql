@@ -77,7 +77,7 @@ SELECT t || ' ' || v || E'\n    ' || regress_bi.try(v || ' steward.' || t || CAS
 
 -- Relations.
 SELECT r || E'\n    ' || regress_bi.try(pg_catalog.format('SELECT steward.protect(%L)', r)) FROM pg_catalog.unnest(ARRAY[
-	'regress_bi.nowhere', 'nowhere.t', '', '"', 'a.b.c.d', '0', '-', '1', '4294967295', '4294967296', '-1',
+	'regress_bi.nowhere', '', '"', 'a.b.c.d', '0', '-', '1', '4294967295', '4294967296', '-1',
 	'pg_catalog.pg_class', 'pg_catalog.pg_authid', 'information_schema.tables', 'information_schema.sql_features',
 	'pg_toast.pg_toast_1255', 'regress_bi.v', 'regress_bi.m', 'regress_bi.f', 'regress_bi.s', 'regress_bi.t_idx',
 	'regress_bi.composite', 'regress_bi.part1', 'steward.purpose', 'steward.row_policy', 'steward.trusted_object', 'steward.risk',
@@ -181,7 +181,7 @@ SELECT s || E'\n    ' || regress_bi.try('SELECT steward.' || s) FROM pg_catalog.
 	$$create_row_policy('p', 'regress_bi.t', 'true', roles => pg_catalog.array_fill('public'::text, ARRAY[1001]))$$,
 	$$create_row_policy('p', 'regress_bi.t', 'true', purposes => pg_catalog.array_fill('credit'::text, ARRAY[1001]))$$,
 	$$drop_row_policy('nowhere', 'regress_bi.t')$$, $$drop_row_policy('native', 'regress_bi.t')$$,
-	$$trust('nowhere.at_all', 'r')$$, $$trust('regress_bi.t', 'r')$$, $$trust('regress_bi.m', 'r')$$, $$trust('regress_bi.s', 'r')$$, $$trust('regress_bi.try(integer)', 'r')$$, $$trust('regress_bi.try', 'r')$$, $$trust(')', 'r')$$, $$trust('(', 'r')$$, $$trust('a.b.c.d', 'r')$$, $$trust('regress_bi.v; DROP VIEW regress_bi.v', 'r')$$,
+	$$trust('nowhere.at_all', 'r')$$, $$trust('regress_bi.t', 'r')$$, $$trust('regress_bi.m', 'r')$$, $$trust('regress_bi.s', 'r')$$, $$trust('regress_bi.try(integer)', 'r')$$, $$trust('regress_bi.try', 'r')$$, $$trust(')', 'r')$$, $$trust('(', 'r')$$, $$trust('a.b.c.d', 'r')$$,
 	$$distrust('regress_bi.v')$$, $$distrust('regress_bi.try(text)')$$]) AS s;
 -- The longest name that fits, and names that are odd.
 SELECT steward.create_row_policy(pg_catalog.repeat('x', 63), 'regress_bi.t', 'false');

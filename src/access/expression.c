@@ -622,7 +622,9 @@ collect_relations(Node *node, RewriteContext *context)
 		{
 			RangeTblEntry *rte = lfirst_node(RangeTblEntry, lc);
 
-			if (rte->rtekind == RTE_RELATION)
+			/* since 16, an expanded view is a sub-select that keeps its relid */
+			if (rte->rtekind == RTE_RELATION ||
+				(rte->rtekind == RTE_SUBQUERY && OidIsValid(rte->relid)))
 				*context->relations = list_append_unique_oid(*context->relations, rte->relid);
 		}
 		return query_tree_walker(query, collect_relations, context, 0);
