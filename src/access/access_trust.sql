@@ -4,19 +4,20 @@ CREATE FUNCTION steward.find_object(object text, OUT classid oid, OUT objid oid)
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     PERFORM steward.require_value('object', object);
-    IF object LIKE '%)' THEN
-        classid := 'pg_catalog.pg_proc'::regclass;
-        BEGIN
+    BEGIN
+        IF object LIKE '%)' THEN
+            classid := 'pg_catalog.pg_proc'::regclass;
             objid := pg_catalog.to_regprocedure(object);
-        EXCEPTION
-            WHEN syntax_error OR invalid_text_representation OR undefined_object THEN
-                NULL;   -- said below
-        END;
-    ELSE
-        classid := 'pg_catalog.pg_class'::regclass;
-        SELECT c.oid INTO objid FROM pg_catalog.pg_class c
-        WHERE c.oid = pg_catalog.to_regclass(object) AND c.relkind = 'v';
-    END IF;
+        ELSE
+            classid := 'pg_catalog.pg_class'::regclass;
+            SELECT c.oid INTO objid FROM pg_catalog.pg_class c
+            WHERE c.oid = pg_catalog.to_regclass(object) AND c.relkind = 'v';
+        END IF;
+    EXCEPTION
+        -- Before 16, what is no name at all raises; it is said below.
+        WHEN syntax_error OR invalid_name OR invalid_text_representation OR undefined_object THEN
+            NULL;
+    END;
     IF objid IS NULL THEN
         RAISE EXCEPTION 'view or function "%" does not exist', object
             USING ERRCODE = 'undefined_object',
