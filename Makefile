@@ -5,7 +5,12 @@
 PG_CONFIG ?= pg_config
 
 EXTENSION = pg_steward
-EXTVERSION = $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" pg_steward.control)
+
+# The SQL of the base version is frozen once that version is released; what
+# comes after it stands in deltas, src/<room>/<file>--<from>--<to>.sql.  A fresh
+# install is the base and all deltas, one after the other.
+BASE = 0.1
+DELTAS = 0.1--0.2
 
 # Lowest first: build order, order of the SQL, and permitted direction of
 # includes (test/check_rooms holds the sources to it).
@@ -15,10 +20,11 @@ MODULE_big = pg_steward
 OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/*.c) $(foreach r,$(ROOMS),$(wildcard src/$(r)/*.c))))
 
 # A room's SQL: <room>.sql first, then its other files by name.
-room_sql = $(wildcard src/$(1)/$(1).sql) $(filter-out src/$(1)/$(1).sql,$(sort $(wildcard src/$(1)/*.sql)))
-SQL_SOURCES = src/prologue.sql $(foreach r,$(ROOMS),$(call room_sql,$(r)))
-DATA_built = sql/pg_steward--$(EXTVERSION).sql
-DATA = $(wildcard sql/pg_steward--*--*.sql)
+room_files = $(filter-out $(wildcard src/$(1)/*--*.sql),$(sort $(wildcard src/$(1)/*.sql)))
+room_sql = $(wildcard src/$(1)/$(1).sql) $(filter-out src/$(1)/$(1).sql,$(call room_files,$(1)))
+BASE_SOURCES = src/prologue.sql $(foreach r,$(ROOMS),$(call room_sql,$(r)))
+delta_sources = $(foreach r,$(ROOMS),$(sort $(wildcard src/$(r)/*--$(1).sql)))
+DATA_built = sql/pg_steward--$(BASE).sql $(DELTAS:%=sql/pg_steward--%.sql)
 
 # COPT adds flags (COPT=-Werror).  PostgreSQL's headers are the system's: what
 # a compiler thinks of them is no concern of ours.
@@ -37,11 +43,22 @@ include $(PGXS)
 
 -include $(OBJS:.o=.d)
 
-$(DATA_built): $(SQL_SOURCES) pg_steward.control Makefile
+# Writes a script of the extension from its sources.
+define write_script
 	@mkdir -p $(@D)
-	@printf '%s\n' '\echo Use "CREATE EXTENSION pg_steward" to load this file. \quit' > $@.tmp
-	@cat $(SQL_SOURCES) >> $@.tmp
+	@printf '%s\n' '\echo Use "$(2)" to load this file. \quit' > $@.tmp
+	@cat $(1) >> $@.tmp
 	@mv $@.tmp $@
+endef
+
+sql/pg_steward--$(BASE).sql: $(BASE_SOURCES) Makefile
+	$(call write_script,$(BASE_SOURCES),CREATE EXTENSION pg_steward)
+
+define delta_rule
+sql/pg_steward--$(1).sql: $(call delta_sources,$(1)) Makefile
+	$$(call write_script,$(call delta_sources,$(1)),ALTER EXTENSION pg_steward UPDATE)
+endef
+$(foreach d,$(DELTAS),$(eval $(call delta_rule,$(d))))
 
 .PHONY: installcheck
 installcheck:

@@ -89,3 +89,25 @@ SET ROLE regress_part_reader;
 SELECT id FROM regress_base ORDER BY id;
 RESET ROLE;
 SELECT relname, relrowsecurity, relforcerowsecurity FROM pg_class WHERE relname IN ('regress_base', 'regress_child', 'regress_grandchild') ORDER BY 1;
+
+-- a detached partition stays governed, and unprotecting one relation leaves
+-- what is governed all the same
+SET ROLE regress_part_admin;
+SELECT steward.allow_ddl('regress_event', 'regress_part_admin', now() + interval '1 hour', 'test');
+RESET ROLE;
+ALTER TABLE regress_event DETACH PARTITION regress_event_1;
+SELECT steward.create_mask('kind', 'regress_event', 'kind', '''masked''');
+SELECT steward.create_tag_mask('who', 'who', '''tagged''');
+SECURITY LABEL FOR steward ON COLUMN regress_event.who IS 'who';
+ALTER TABLE regress_event DETACH PARTITION regress_event_2;
+SET ROLE regress_part_reader;
+SELECT * FROM regress_event_1 ORDER BY id;
+SELECT * FROM regress_event_2 ORDER BY id;
+RESET ROLE;
+ALTER TABLE regress_event ATTACH PARTITION regress_event_2 FOR VALUES FROM ('2021-01-01') TO ('2022-01-01');
+SELECT steward.unprotect('regress_event_2', 'attached again');
+SELECT relrowsecurity, relforcerowsecurity FROM pg_class WHERE relname = 'regress_event_2';
+SELECT polname FROM pg_policy WHERE polrelid = 'regress_event_2'::regclass;
+SET ROLE regress_part_reader;
+SELECT * FROM regress_event_2 ORDER BY id;
+RESET ROLE;

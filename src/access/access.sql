@@ -237,6 +237,11 @@ CREATE FUNCTION steward.drop_carrier(relation regclass, name name) RETURNS void
 REVOKE ALL ON FUNCTION steward.drop_carrier(regclass, name) FROM PUBLIC;
 COMMENT ON FUNCTION steward.drop_carrier(regclass, name) IS 'internal: drops the native policy that carries a row policy';
 
+CREATE FUNCTION steward.carried_expression(from_relation regclass, name name, to_relation regclass, with_check boolean) RETURNS text
+    LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'steward_carried_expression';
+REVOKE ALL ON FUNCTION steward.carried_expression(regclass, name, regclass, boolean) FROM PUBLIC;
+COMMENT ON FUNCTION steward.carried_expression(regclass, name, regclass, boolean) IS 'internal: an expression of a row policy in terms of another table that has columns of the same names';
+
 CREATE FUNCTION steward.set_row_security(relation regclass, enabled boolean, forced boolean) RETURNS void
     LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'steward_set_row_security';
 REVOKE ALL ON FUNCTION steward.set_row_security(regclass, boolean, boolean) FROM PUBLIC;
@@ -392,7 +397,9 @@ BEGIN
     PERFORM steward.require_value('reason', reason);
     PERFORM steward.require_protected(relation);
     SELECT p.* INTO was FROM steward.protected_relation p WHERE p.relation = unprotect.relation;
-    FOR policy IN SELECT rp.name FROM steward.row_policy rp WHERE rp.relation = unprotect.relation
+    FOR policy IN
+        SELECT pol.polname FROM pg_catalog.pg_policy pol
+        WHERE pol.polrelid = unprotect.relation AND pol.polroles = ARRAY['steward_carrier'::regrole::oid]
     LOOP
         PERFORM steward.drop_carrier(relation, policy);
     END LOOP;
@@ -420,8 +427,8 @@ BEGIN
     ON CONFLICT ON CONSTRAINT protected_relation_pkey DO NOTHING;
     PERFORM steward.set_row_security(to_relation, true, true);
     FOR policy IN
-        SELECT rp.*, pg_catalog.pg_get_expr(pol.polqual, pol.polrelid) AS qual,
-               pg_catalog.pg_get_expr(pol.polwithcheck, pol.polrelid) AS with_check
+        SELECT rp.*, steward.carried_expression(from_relation, rp.name, to_relation, false) AS qual,
+               steward.carried_expression(from_relation, rp.name, to_relation, true) AS with_check
         FROM steward.row_policy rp
         JOIN pg_catalog.pg_policy pol ON pol.polrelid = rp.relation AND pol.polname = rp.name
         WHERE rp.relation = from_relation
@@ -612,6 +619,10 @@ BEGIN
     END IF;
     IF pg_catalog.octet_length(name) > 63 THEN
         RAISE EXCEPTION 'name of a row policy is longer than 63 bytes' USING ERRCODE = 'name_too_long';
+    END IF;
+    IF name LIKE 'mask.%' THEN
+        RAISE EXCEPTION 'name "%" is reserved', name
+            USING ERRCODE = 'reserved_name', HINT = 'Names that begin with "mask." belong to the carriers of masks.';
     END IF;
     IF effect IS NULL OR effect NOT IN ('allow', 'deny') THEN
         RAISE EXCEPTION 'unknown effect "%"', effect

@@ -78,6 +78,7 @@ typedef struct PolicySet
 	Oid			relid;			/* the protected relation */
 	bool		observe;		/* count, do not filter */
 	List	   *policies;		/* of RowPolicy, ordered by name */
+	List	   *masks;			/* of ColumnMask (mask.h), by column and priority */
 	AttrMap    *attrmap;		/* protected relation -> relation asked about; NULL: the same */
 	Oid			rowtype;		/* row type of the relation asked about, with attrmap */
 } PolicySet;
@@ -91,6 +92,7 @@ typedef struct Governance
 {
 	Oid			relid;
 	List	   *sets;			/* of PolicySet; NIL: not governed */
+	bool		has_foreign;	/* it is a foreign table or has foreign partitions */
 } Governance;
 
 /* governance.c */
@@ -99,6 +101,7 @@ extern const Governance *governance_of(Oid relid);
 extern void policy_make_ready(const RowPolicy *policy, Oid relid);
 extern bool governance_any(void);
 extern void governance_changed(Oid relid);
+extern void governance_track(List *relids);
 extern int	command_from_name(const char *name);
 extern const char *command_name(int command);
 
@@ -160,6 +163,7 @@ typedef struct PredicateResult
 extern void predicate_build(const PolicySet *set, int command, PredicateUse use,
 							Oid subject, Oid session, PredicateResult *result);
 extern bool policy_set_admits(const PolicySet *set, int command, Oid subject, Oid session);
+extern Expr *purpose_gate(ArrayType *purposes, Oid subject);
 extern Expr *refuse_unless(Expr *condition, Oid relid, int command);
 pg_noreturn extern void refuse_no_policy(const PolicySet *set, int command, Oid subject);
 

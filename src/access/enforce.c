@@ -27,6 +27,7 @@
 #include "postgres.h"
 
 #include "access/access_internal.h"
+#include "access/mask.h"
 #include "access/parallel.h"
 #include "access/table.h"
 #include "catalog/pg_class.h"
@@ -227,13 +228,26 @@ is_foreign_key_check(Query *query)
  * ------------------------------------------------------------------------
  */
 
+/* Relations that predicates and masks read are locked and need no policies. */
+static void
+note_relations(AccessPlan *plan, List *relations)
+{
+	ListCell   *lc;
+
+	foreach(lc, relations)
+	{
+		LockRelationOid(lfirst_oid(lc), AccessShareLock);
+		if (access_is_governed(lfirst_oid(lc)))
+			add_item(plan, ITEM_SEEN, lfirst_oid(lc));
+	}
+}
+
 /* Notes what a predicate needs: locks, items; refuses where nothing applies. */
 static void
 note_result(EnforceContext *context, const PolicySet *set, int command,
 			const PredicateResult *result)
 {
 	AccessPlan *plan = context->plan;
-	ListCell   *lc;
 
 	if (result->no_policy && steward_on_no_policy == ON_NO_POLICY_ERROR)
 		refuse_no_policy(set, command, context->subject);
@@ -242,12 +256,7 @@ note_result(EnforceContext *context, const PolicySet *set, int command,
 		add_item(plan, ITEM_NEED_SUBJECT, context->subject);
 		add_item(plan, ITEM_NEED - command, set->relid);
 	}
-	foreach(lc, result->relations)
-	{
-		LockRelationOid(lfirst_oid(lc), AccessShareLock);
-		if (access_is_governed(lfirst_oid(lc)))
-			add_item(plan, ITEM_SEEN, lfirst_oid(lc));
-	}
+	note_relations(plan, result->relations);
 }
 
 /* Quals by which existing rows are filtered for a command. */
@@ -300,6 +309,18 @@ row_checks(EnforceContext *context, Query *query, int rtindex, int command,
 		query->hasSubLinks |= checkExprHasSubLink(check->qual);
 		note_result(context, set, command, &result);
 		checks = lappend(checks, check);
+
+		/*
+		 * The executor asks the checks of row security only for tables that
+		 * are its own; foreign ones it asks those of views.
+		 */
+		if (governance_of(rte->relid)->has_foreign &&
+			(kind == WCO_RLS_INSERT_CHECK || kind == WCO_RLS_UPDATE_CHECK))
+		{
+			check = copyObject(check);
+			check->kind = WCO_VIEW_CHECK;
+			checks = lappend(checks, check);
+		}
 	}
 	return checks;
 }
@@ -477,6 +498,17 @@ enforce_relation(EnforceContext *context, Query *query, int rtindex)
 	/* Ours first: native policies may call leaky functions of the owner. */
 	rte->securityQuals = list_concat(quals, rte->securityQuals);
 	query->withCheckOptions = list_concat(checks, query->withCheckOptions);
+
+	if (mask_any(governance_of(rte->relid), context->subject))
+	{
+		List	   *relations = NIL;
+
+		if (is_target)
+			mask_target(query, context->subject, &relations);
+		else
+			mask_table_entry(query, rtindex, context->subject, &relations);
+		note_relations(context->plan, relations);
+	}
 }
 
 /* ------------------------------------------------------------------------
@@ -611,6 +643,8 @@ access_prepare_query(Query *query, ParamListInfo params)
 	}
 	context.plan = plan;
 	context.subject = plan->subject;
+	if (!steward_bypasses(plan->subject))
+		mask_check_writes(query, plan->subject);
 	enforce_query(query, &context);
 	return plan;
 }

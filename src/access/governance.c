@@ -18,10 +18,12 @@
 #include "access/access_internal.h"
 #include "access/genam.h"
 #include "access/htup_details.h"
+#include "access/mask.h"
 #include "access/table.h"
 #include "access/transam.h"
 #include "access/xact.h"
 #include "catalog/indexing.h"
+#include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
@@ -142,7 +144,13 @@ forget_by_relation(Datum arg, Oid relid)
 		relid == steward_known_table(TABLE_PROTECTED_RELATION) ||
 		relid == steward_known_table(TABLE_ROW_POLICY) ||
 		relid == steward_known_table(TABLE_ROW_POLICY_AUTHOR) ||
-		relid == steward_known_table(TABLE_ROW_POLICY_ROLE))
+		relid == steward_known_table(TABLE_ROW_POLICY_ROLE) ||
+		(relid >= FirstNormalObjectId &&
+		 (relid == steward_known_table(TABLE_COLUMN_MASK) ||
+		  relid == steward_known_table(TABLE_COLUMN_MASK_ROLE) ||
+		  relid == steward_known_table(TABLE_COLUMN_MASK_AUTHOR) ||
+		  relid == steward_known_table(TABLE_TAG_MASK) ||
+		  relid == steward_known_table(TABLE_TAG_MASK_ROLE))))
 		invalidate_all();
 	else if (entries != NULL)
 	{
@@ -487,8 +495,6 @@ policy_is_carried(const RowSecurityPolicy *native)
 		((Oid *) ARR_DATA_PTR(native->roles))[0] == carrier;
 }
 
-static void track_list(List *relids);
-
 typedef struct PolicyErrorContext
 {
 	const RowPolicy *policy;
@@ -542,7 +548,7 @@ policy_make_ready(const RowPolicy *const_policy, Oid relid)
 	MemoryContextSwitchTo(old);
 	error_context_stack = callback.previous;
 
-	track_list(policy->relations);
+	governance_track(policy->relations);
 	policy->plan_qual = qual;
 	policy->plan_check = check;
 	policy->ready = true;
@@ -605,14 +611,15 @@ read_policy_set(Oid relid, bool observe)
 	systable_endscan(scan);
 	table_close(rel, AccessShareLock);
 
+	rel = table_open(relid, AccessShareLock);
 	if (set->policies != NIL)
 	{
 		read_roles(relid, set->policies);
 		read_authors(relid, set->policies);
-		rel = table_open(relid, AccessShareLock);
 		read_expressions(rel, set->policies);
-		table_close(rel, AccessShareLock);
 	}
+	set->masks = masks_read(rel);
+	table_close(rel, AccessShareLock);
 	return set;
 }
 
@@ -623,13 +630,28 @@ track(Oid relid)
 	(void) hash_search(tracked, &relid, HASH_ENTER, NULL);
 }
 
-static void
-track_list(List *relids)
+/* The same for several. */
+void
+governance_track(List *relids)
 {
 	ListCell   *lc;
 
 	foreach(lc, relids)
 		track(lfirst_oid(lc));
+}
+
+/* Is the relation, or one of its partitions or children, a foreign table? */
+static bool
+is_or_has_foreign(Oid relid)
+{
+	ListCell   *lc;
+
+	foreach(lc, find_all_inheritors(relid, NoLock, NULL))
+	{
+		if (get_rel_relkind(lfirst_oid(lc)) == RELKIND_FOREIGN_TABLE)
+			return true;
+	}
+	return false;
 }
 
 /*
@@ -656,6 +678,7 @@ read_governance(Governance *governance, List *ancestors, bool *governed)
 		}
 	}
 	*governed = protectors != NIL;
+	governance->has_foreign = *governed && is_or_has_foreign(governance->relid);
 
 	governance->sets = NIL;
 	forboth(lc, protectors, lc_observe, observes)
@@ -699,10 +722,9 @@ create_caches(void)
 const Governance *
 governance_of(Oid relid)
 {
-	static const Governance none = {InvalidOid, NIL};
+	static const Governance none = {InvalidOid, NIL, false};
 	GovernanceEntry *entry;
 	bool		found;
-	List	   *ancestors;
 	MemoryContext context;
 	MemoryContext old;
 
@@ -733,7 +755,8 @@ governance_of(Oid relid)
 	old = MemoryContextSwitchTo(context);
 	PG_TRY();
 	{
-		Governance	governance = {relid, NIL};
+		Governance	governance = {relid, NIL, false};
+		List	   *ancestors;
 
 		entry->valid = true;
 		ancestors = ancestors_of(relid);
@@ -741,7 +764,7 @@ governance_of(Oid relid)
 		if (ancestors != NIL)
 		{
 			track(relid);
-			track_list(ancestors);
+			governance_track(ancestors);
 		}
 
 		if (entry->context != NULL)

@@ -18,6 +18,7 @@
 #include "access/access_internal.h"
 #include "access/genam.h"
 #include "access/htup_details.h"
+#include "access/mask.h"
 #include "access/table.h"
 #include "access/transam.h"
 #include "access/xact.h"
@@ -31,9 +32,13 @@
 #include "commands/policy.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
+#include "nodes/nodeFuncs.h"
 #include "parser/parse_clause.h"
+#include "parser/parse_coerce.h"
 #include "parser/parse_collate.h"
+#include "parser/parse_expr.h"
 #include "parser/parse_relation.h"
+#include "rewrite/rewriteManip.h"
 #include "rewrite/rowsecurity.h"
 #include "storage/lmgr.h"
 #include "utils/acl.h"
@@ -41,7 +46,21 @@
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
+#include "utils/ruleutils.h"
 #include "utils/syscache.h"
+
+/* A parse state in which the columns of the relation can be named. */
+static ParseState *
+parse_state_on(Relation rel, const char *text)
+{
+	ParseState *pstate = make_parsestate(NULL);
+
+	pstate->p_sourcetext = text;
+	addNSItemToQuery(pstate,
+					 addRangeTableEntryForRelation(pstate, rel, AccessShareLock, NULL, false, false),
+					 false, true, true);
+	return pstate;
+}
 
 /*
  * Analyses an expression on the relation as core will do, with error
@@ -52,13 +71,8 @@ check_on_relation(const char *what, const char *text, Relation rel, Oid creator)
 {
 	ErrorContextCallback callback;
 	Node	   *raw = expression_parse(what, text);
-	ParseState *pstate = make_parsestate(NULL);
-	ParseNamespaceItem *nsitem;
+	ParseState *pstate = parse_state_on(rel, text);
 	Node	   *expr;
-
-	pstate->p_sourcetext = text;
-	nsitem = addRangeTableEntryForRelation(pstate, rel, AccessShareLock, NULL, false, false);
-	addNSItemToQuery(pstate, nsitem, false, true, true);
 
 	expression_context_push(&callback, text);
 	expr = transformWhereClause(pstate, raw, EXPR_KIND_POLICY, "POLICY");
@@ -89,6 +103,31 @@ require_user_table(Oid relid)
 				 errmsg("\"%s\" is not a table of a user", get_rel_name(relid))));
 }
 
+/* Has CreatePolicy() make a native policy that carries these expressions. */
+static void
+create_native_policy(Relation rel, char *name, Node *qual, Node *with_check)
+{
+	CreatePolicyStmt *stmt = makeNode(CreatePolicyStmt);
+	RoleSpec   *carrier = makeNode(RoleSpec);
+
+	carrier->roletype = ROLESPEC_CSTRING;
+	carrier->rolename = pstrdup(steward_role_name(STEWARD_CARRIER));
+	carrier->location = -1;
+
+	stmt->policy_name = name;
+	stmt->table = makeRangeVar(get_namespace_name(RelationGetNamespace(rel)),
+							   pstrdup(RelationGetRelationName(rel)), -1);
+	stmt->cmd_name = "all";
+	stmt->permissive = true;
+	stmt->roles = list_make1(carrier);
+	stmt->qual = qual;
+	stmt->with_check = with_check;
+	(void) CreatePolicy(stmt);
+
+	governance_changed(RelationGetRelid(rel));
+	CommandCounterIncrement();
+}
+
 STEWARD_FUNCTION(steward_create_carrier);
 
 /*
@@ -104,8 +143,6 @@ steward_create_carrier(PG_FUNCTION_ARGS)
 	char	   *using_text;
 	char	   *check_text = PG_ARGISNULL(3) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(3));
 	Oid			creator = PG_ARGISNULL(4) ? InvalidOid : PG_GETARG_OID(4);
-	CreatePolicyStmt *stmt = makeNode(CreatePolicyStmt);
-	RoleSpec   *carrier = makeNode(RoleSpec);
 	Relation	rel;
 
 	if (PG_ARGISNULL(0) || PG_ARGISNULL(1) || PG_ARGISNULL(2))
@@ -124,24 +161,199 @@ steward_create_carrier(PG_FUNCTION_ARGS)
 	if (check_text != NULL)
 		check_on_relation("check_expr", check_text, rel, creator);
 
-	carrier->roletype = ROLESPEC_CSTRING;
-	carrier->rolename = pstrdup(steward_role_name(STEWARD_CARRIER));
-	carrier->location = -1;
-
-	stmt->policy_name = name;
-	stmt->table = makeRangeVar(get_namespace_name(RelationGetNamespace(rel)),
-							   pstrdup(RelationGetRelationName(rel)), -1);
-	stmt->cmd_name = "all";
-	stmt->permissive = true;
-	stmt->roles = list_make1(carrier);
-	stmt->qual = expression_parse("using_expr", using_text);
-	stmt->with_check = check_text == NULL ? NULL : expression_parse("check_expr", check_text);
-	(void) CreatePolicy(stmt);
-
+	create_native_policy(rel, name, expression_parse("using_expr", using_text),
+						 check_text == NULL ? NULL : expression_parse("check_expr", check_text));
 	table_close(rel, NoLock);
-	governance_changed(relid);
-	CommandCounterIncrement();
 	PG_RETURN_VOID();
+}
+
+/* Checks that a mask fits its column and uses what it may. */
+static void
+check_mask(const char *text, Relation rel, Form_pg_attribute att, Oid creator)
+{
+	ErrorContextCallback callback;
+	Node	   *raw = expression_parse("mask_expr", text);
+	ParseState *pstate = parse_state_on(rel, text);
+	Node	   *expr;
+	Node	   *coerced;
+
+	expression_context_push(&callback, text);
+	expr = transformExpr(pstate, raw, EXPR_KIND_POLICY);
+	coerced = coerce_to_target_type(pstate, expr, exprType(expr), att->atttypid, att->atttypmod,
+									COERCION_ASSIGNMENT, COERCE_IMPLICIT_CAST, -1);
+	if (coerced == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATATYPE_MISMATCH),
+				 errmsg("mask is of type %s but column \"%s\" is of type %s",
+						format_type_be(exprType(expr)), NameStr(att->attname),
+						format_type_be(att->atttypid)),
+				 errhint("Cast the mask to the type of the column.")));
+	assign_expr_collations(pstate, coerced);
+	expression_context_pop(&callback);
+	free_parsestate(pstate);
+	if (OidIsValid(creator))
+		expression_check(coerced, text, creator);
+}
+
+STEWARD_FUNCTION(steward_create_mask_carrier);
+
+/*
+ * create_mask_carrier(relation, name, attnum, mask, when, creator): makes the
+ * native policy that carries a mask, ROW(mask, column) IS NOT NULL.
+ */
+Datum
+steward_create_mask_carrier(PG_FUNCTION_ARGS)
+{
+	Oid			relid;
+	char	   *mask_text;
+	char	   *when_text = PG_ARGISNULL(4) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(4));
+	Oid			creator = PG_ARGISNULL(5) ? InvalidOid : PG_GETARG_OID(5);
+	AttrNumber	attno;
+	Form_pg_attribute att;
+	Relation	rel;
+	NullTest   *test = makeNode(NullTest);
+	RowExpr    *row = makeNode(RowExpr);
+	TypeCast   *cast = makeNode(TypeCast);
+	ColumnRef  *column = makeNode(ColumnRef);
+
+	if (PG_ARGISNULL(0) || PG_ARGISNULL(1) || PG_ARGISNULL(2) || PG_ARGISNULL(3))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("relation, name, column and mask must not be null")));
+	relid = PG_GETARG_OID(0);
+	attno = PG_GETARG_INT16(2);
+	mask_text = text_to_cstring(PG_GETARG_TEXT_PP(3));
+	require_user_table(relid);
+
+	rel = table_open(relid, AccessExclusiveLock);
+	if (attno < 1 || attno > RelationGetNumberOfAttributes(rel) ||
+		TupleDescAttr(RelationGetDescr(rel), attno - 1)->attisdropped)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_COLUMN),
+				 errmsg("column number %d of table \"%s\" does not exist",
+						attno, RelationGetRelationName(rel))));
+	att = TupleDescAttr(RelationGetDescr(rel), attno - 1);
+	check_mask(mask_text, rel, att, creator);
+	if (when_text != NULL)
+		check_on_relation("when_expr", when_text, rel, creator);
+
+	cast->arg = expression_parse("mask_expr", mask_text);
+	cast->typeName = makeTypeNameFromOid(att->atttypid, att->atttypmod);
+	cast->location = -1;
+	column->fields = list_make1(makeString(pstrdup(NameStr(att->attname))));
+	column->location = -1;
+	row->args = list_make2(cast, column);
+	row->row_format = COERCE_EXPLICIT_CALL;
+	row->location = -1;
+	test->arg = (Expr *) row;
+	test->nulltesttype = IS_NOT_NULL;
+	test->location = -1;
+
+	create_native_policy(rel, mask_carrier_name(NameStr(*PG_GETARG_NAME(1))), (Node *) test,
+						 when_text == NULL ? NULL : expression_parse("when_expr", when_text));
+	table_close(rel, NoLock);
+	PG_RETURN_VOID();
+}
+
+STEWARD_FUNCTION(steward_check_tag_mask);
+
+/*
+ * check_tag_mask(mask, relation, attnum): raises where a mask by tag
+ * does not fit a column that bears the tag, or uses what it must not.
+ */
+Datum
+steward_check_tag_mask(PG_FUNCTION_ARGS)
+{
+	char	   *mask_text = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	Oid			relid = PG_GETARG_OID(1);
+	AttrNumber	attno = PG_GETARG_INT16(2);
+	Oid			type;
+	int32		typmod;
+	Oid			collation;
+
+	get_atttypetypmodcoll(relid, attno, &type, &typmod, &collation);
+	expression_check((Node *) mask_parse_for_column(mask_text, attno, type, typmod, collation),
+					 mask_text, InvalidOid);
+	PG_RETURN_VOID();
+}
+
+typedef struct WholeRowContext
+{
+	Oid			rowtype;
+	int			sublevels_up;
+} WholeRowContext;
+
+/* References to the whole row mean the row of the other relation. */
+static bool
+retype_whole_rows(Node *node, WholeRowContext *context)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, Var))
+	{
+		Var		   *var = (Var *) node;
+
+		if (var->varno == 1 && var->varlevelsup == context->sublevels_up && var->varattno == 0)
+			var->vartype = context->rowtype;
+		return false;
+	}
+	if (IsA(node, Query))
+	{
+		bool		result;
+
+		context->sublevels_up++;
+		result = query_tree_walker((Query *) node, retype_whole_rows, context, 0);
+		context->sublevels_up--;
+		return result;
+	}
+	return expression_tree_walker(node, retype_whole_rows, context);
+}
+
+STEWARD_FUNCTION(steward_carried_expression);
+
+/*
+ * carried_expression(from, name, to, check): the using (or check) expression
+ * that a native policy carries, as text in terms of another relation that has
+ * columns of the same names; NULL where there is none.
+ */
+Datum
+steward_carried_expression(PG_FUNCTION_ARGS)
+{
+	Oid			from = PG_GETARG_OID(0);
+	char	   *name = NameStr(*PG_GETARG_NAME(1));
+	Oid			to = PG_GETARG_OID(2);
+	bool		check = PG_GETARG_BOOL(3);
+	Relation	from_rel = table_open(from, AccessShareLock);
+	Relation	to_rel = table_open(to, AccessShareLock);
+	Expr	   *expr = NULL;
+	char	   *result = NULL;
+	ListCell   *lc;
+
+	foreach(lc, from_rel->rd_rsdesc == NULL ? NIL : from_rel->rd_rsdesc->policies)
+	{
+		RowSecurityPolicy *native = lfirst(lc);
+
+		if (strcmp(native->policy_name, name) == 0 && policy_is_carried(native))
+			expr = check ? native->with_check_qual : native->qual;
+	}
+	if (expr != NULL)
+	{
+		WholeRowContext context = {to_rel->rd_rel->reltype, 0};
+		AttrMap    *map = build_attrmap_by_name(RelationGetDescr(to_rel), RelationGetDescr(from_rel)
+												STEWARD_ATTRMAP_ARGS);
+		bool		whole_row;
+
+		expr = (Expr *) map_variable_attnos(copyObject((Node *) expr), 1, 0, map, InvalidOid, &whole_row);
+		(void) retype_whole_rows((Node *) expr, &context);
+		result = deparse_expression((Node *) expr,
+									deparse_context_for(RelationGetRelationName(to_rel), to),
+									false, false);
+	}
+	table_close(to_rel, AccessShareLock);
+	table_close(from_rel, AccessShareLock);
+	if (result == NULL)
+		PG_RETURN_NULL();
+	PG_RETURN_TEXT_P(cstring_to_text(result));
 }
 
 STEWARD_FUNCTION(steward_drop_carrier);
@@ -213,8 +425,13 @@ steward_set_row_security(PG_FUNCTION_ARGS)
 	LockRelationOid(relid, AccessExclusiveLock);
 	foreach(lc, find_all_inheritors(relid, AccessExclusiveLock, NULL))
 	{
-		relation_set_row_security(lfirst_oid(lc), enabled, forced);
-		governance_changed(lfirst_oid(lc));
+		Oid			member = lfirst_oid(lc);
+
+		/* What is governed all the same, by itself or by a parent, stays so. */
+		if (!(enabled && forced) && access_is_governed(member))
+			continue;
+		relation_set_row_security(member, enabled, forced);
+		governance_changed(member);
 	}
 	CommandCounterIncrement();
 	PG_RETURN_VOID();

@@ -179,22 +179,35 @@ timestamp_const(TimestampTz value, bool isnull)
 
 /* (SELECT steward.policy_gate(…)): run once an execution. */
 static Expr *
-gate_expression(const RowPolicy *policy, Oid subject)
+make_gate(ArrayType *purposes, TimestampTz valid_from, TimestampTz valid_until, Oid subject)
 {
 	Oid			types[] = {TEXTARRAYOID, TIMESTAMPTZOID, TIMESTAMPTZOID, OIDOID};
 	List	   *args;
 	FuncExpr   *call;
 
 	args = list_make4(makeConst(TEXTARRAYOID, -1, DEFAULT_COLLATION_OID, -1,
-								PointerGetDatum(policy->purposes),
-								policy->purposes == NULL, false),
-					  timestamp_const(policy->valid_from, TIMESTAMP_IS_NOBEGIN(policy->valid_from)),
-					  timestamp_const(policy->valid_until, TIMESTAMP_IS_NOEND(policy->valid_until)),
+								PointerGetDatum(purposes), purposes == NULL, false),
+					  timestamp_const(valid_from, TIMESTAMP_IS_NOBEGIN(valid_from)),
+					  timestamp_const(valid_until, TIMESTAMP_IS_NOEND(valid_until)),
 					  makeConst(OIDOID, -1, InvalidOid, sizeof(Oid),
 								ObjectIdGetDatum(subject), false, true));
 	call = makeFuncExpr(steward_function("policy_gate", lengthof(types), types),
 						BOOLOID, args, InvalidOid, DEFAULT_COLLATION_OID, COERCE_EXPLICIT_CALL);
 	return copyObject(once_per_execution((Expr *) call));
+}
+
+/* The gate of a policy. */
+static Expr *
+gate_expression(const RowPolicy *policy, Oid subject)
+{
+	return make_gate(policy->purposes, policy->valid_from, policy->valid_until, subject);
+}
+
+/* True while one of the purposes is the subject's, and granted to him. */
+Expr *
+purpose_gate(ArrayType *purposes, Oid subject)
+{
+	return make_gate(purposes, DT_NOBEGIN, DT_NOEND, subject);
 }
 
 /* a AND b, either of which may be absent. */

@@ -17,6 +17,7 @@
 #include "access/access_internal.h"
 #include "access/genam.h"
 #include "access/htup_details.h"
+#include "access/mask.h"
 #include "access/table.h"
 #include "access/transam.h"
 #include "access/xact.h"
@@ -247,6 +248,11 @@ check_label(const ObjectAddress *object, const char *label)
 						 errhint("CREATE EXTENSION labels the roles of pg_steward; no other role takes a label.")));
 			return;
 		case RelationRelationId:
+			if (object->objectSubId > 0)
+			{
+				mask_check_label(object, label);
+				return;
+			}
 			if (object->objectSubId == 0 && get_rel_relkind(object->objectId) == RELKIND_VIEW && trusts)
 				break;
 			ereport(ERROR,

@@ -43,6 +43,11 @@ static OwnTable own_tables[STEWARD_TABLE_COUNT] = {
 	[TABLE_PURPOSE_GRANT] = {"purpose_grant", "purpose_grant_pkey"},
 	[TABLE_ROLE_ATTRIBUTE] = {"role_attribute", "role_attribute_pkey"},
 	[TABLE_DDL_ALLOWANCE] = {"ddl_allowance", "ddl_allowance_relation_idx"},
+	[TABLE_COLUMN_MASK] = {"column_mask", "column_mask_pkey"},
+	[TABLE_COLUMN_MASK_ROLE] = {"column_mask_role", "column_mask_role_pkey"},
+	[TABLE_COLUMN_MASK_AUTHOR] = {"column_mask_author", "column_mask_author_pkey"},
+	[TABLE_TAG_MASK] = {"tag_mask", "tag_mask_pkey"},
+	[TABLE_TAG_MASK_ROLE] = {"tag_mask_role", "tag_mask_role_pkey"},
 };
 
 static Oid	own_namespace = InvalidOid;
@@ -84,7 +89,8 @@ look_up(void)
 
 		t->table_oid = OidIsValid(nsp) ? get_relname_relid(t->table, nsp) : InvalidOid;
 		t->index_oid = OidIsValid(nsp) ? get_relname_relid(t->index, nsp) : InvalidOid;
-		if (!OidIsValid(t->table_oid) || !OidIsValid(t->index_oid))
+		if (i < TABLE_COLUMN_MASK &&
+			(!OidIsValid(t->table_oid) || !OidIsValid(t->index_oid)))
 			complete = false;
 	}
 	own_namespace = complete ? nsp : InvalidOid;
@@ -135,6 +141,17 @@ steward_index(StewardTable table)
 {
 	(void) steward_table(table);
 	return own_tables[table].index_oid;
+}
+
+/*
+ * Has the SQL of the extension the table?  The library also runs with the SQL
+ * of earlier versions.
+ */
+bool
+steward_has_table(StewardTable table)
+{
+	return steward_is_created() && OidIsValid(own_tables[table].table_oid) &&
+		OidIsValid(own_tables[table].index_oid);
 }
 
 /*

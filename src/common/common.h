@@ -18,7 +18,7 @@
 #include "fmgr.h"
 #include "common/compat.h"
 
-#define STEWARD_VERSION "0.1"
+#define STEWARD_VERSION "0.2"
 #define STEWARD_SCHEMA "steward"
 #define STEWARD_ROLE_LABEL "role of pg_steward"
 
@@ -51,10 +51,15 @@ typedef enum StewardTable
 	TABLE_PURPOSE,
 	TABLE_PURPOSE_GRANT,
 	TABLE_ROLE_ATTRIBUTE,
-	TABLE_DDL_ALLOWANCE
+	TABLE_DDL_ALLOWANCE,
+	TABLE_COLUMN_MASK,			/* from here on: not in version 0.1 */
+	TABLE_COLUMN_MASK_ROLE,
+	TABLE_COLUMN_MASK_AUTHOR,
+	TABLE_TAG_MASK,
+	TABLE_TAG_MASK_ROLE
 } StewardTable;
 
-#define STEWARD_TABLE_COUNT (TABLE_DDL_ALLOWANCE + 1)
+#define STEWARD_TABLE_COUNT (TABLE_TAG_MASK_ROLE + 1)
 
 /* catalog.c */
 extern void catalog_init(void);
@@ -62,6 +67,7 @@ extern bool steward_is_created(void);
 extern Oid	steward_namespace(void);
 extern Oid	steward_table(StewardTable table);
 extern Oid	steward_index(StewardTable table);
+extern bool steward_has_table(StewardTable table);
 extern bool steward_is_known(void);
 extern Oid	steward_known_table(StewardTable table);
 extern Oid	steward_function(const char *name, int nargs, const Oid *argtypes);

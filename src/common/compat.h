@@ -140,6 +140,45 @@ steward_lock_acquire(const LOCKTAG *tag, LOCKMODE mode, LOCALLOCK **locallock)
 #endif
 }
 
+/* A relation goes into a sub-select: so do its permissions. */
+#if PG_VERSION_NUM >= 160000
+#define STEWARD_MOVE_PERMS(query, rte, inner, inner_rte) \
+	do { \
+		if ((rte)->perminfoindex != 0) \
+		{ \
+			(inner)->rteperminfos = \
+				list_make1(copyObject(getRTEPermissionInfo((query)->rteperminfos, rte))); \
+			(inner_rte)->perminfoindex = 1; \
+			(rte)->perminfoindex = 0; \
+		} \
+	} while (0)
+#else
+#define STEWARD_MOVE_PERMS(query, rte, inner, inner_rte) \
+	((rte)->requiredPerms = 0, (rte)->checkAsUser = InvalidOid)
+#endif
+
+/* RETURNING OLD and NEW came with 18. */
+#if PG_VERSION_NUM >= 180000
+#define STEWARD_SET_RETURNING_TYPE(expr, var) \
+	do { \
+		if ((var)->varreturningtype != VAR_RETURNING_DEFAULT) \
+			SetVarReturningType((Node *) (expr), (var)->varno, 0, (var)->varreturningtype); \
+	} while (0)
+#else
+#define STEWARD_SET_RETURNING_TYPE(expr, var) ((void) 0)
+#endif
+
+/* MERGE keeps its join condition apart since 17. */
+#if PG_VERSION_NUM >= 170000
+#define STEWARD_MERGE_JOIN_CONDITION(query, expr) \
+	do { \
+		Node	   *merge_condition = (query)->mergeJoinCondition; \
+		(query)->mergeJoinCondition = (expr); \
+	} while (0)
+#else
+#define STEWARD_MERGE_JOIN_CONDITION(query, expr) ((void) 0)
+#endif
+
 /* ExecutorCheckPerms_hook was given the permissions in 16. */
 #if PG_VERSION_NUM >= 160000
 #define STEWARD_CHECK_PERMS_PARAMS \
