@@ -108,9 +108,14 @@ SELECT * FROM regress_doc.finding;
 -- carriers
 UPDATE pg_policy SET polroles = '{0}' WHERE polrelid = 'regress_doc.fact'::regclass AND polname = 'north';
 SELECT * FROM regress_doc.finding;
+COMMENT ON TABLE regress_doc.fact IS 'its cached policies are read again';
+SELECT name, verdict, reason, expression FROM steward.explain_access('regress_doc.fact', 'regress_doc_ann', command => 'update') WHERE kind = 'row policy';
+SELECT * FROM steward.explain_access('regress_doc.fact', 'regress_doc_ann');
 UPDATE pg_policy SET polroles = ARRAY['steward_carrier'::regrole::oid] WHERE polrelid = 'regress_doc.fact'::regclass AND polname = 'north';
 SET session_replication_role = replica;
 DELETE FROM steward.row_policy WHERE name = 'north';
+DELETE FROM steward.row_policy_role WHERE policy = 'north';
+DELETE FROM steward.row_policy_author WHERE policy = 'north';
 RESET session_replication_role;
 SELECT * FROM regress_doc.finding;
 

@@ -321,7 +321,9 @@ explain_policy(Explanation *explanation, const PolicySet *set, const RowPolicy *
 	Expr	   *expr = policy->qual;
 	StringInfoData reason;
 
-	policy_make_ready(policy, set->relid);
+	/* What is wrong with a policy stops only those to whom it applies. */
+	if (verdict == POLICY_APPLIES && !steward_bypasses(explanation->situation.subject))
+		policy_make_ready(policy, set->relid);
 	initStringInfo(&reason);
 	appendStringInfoString(&reason, reason_in_words(explanation, policy, verdict));
 	if (explanation->command == COMMAND_INSERT && policy->check != NULL)
@@ -333,10 +335,12 @@ explain_policy(Explanation *explanation, const PolicySet *set, const RowPolicy *
 						 get_rel_name(set->relid));
 	if (set->observe)
 		appendStringInfoString(&reason, "; only observed, not enforced");
+	if (expr == NULL)
+		appendStringInfoString(&reason, "; the native policy that carries its expression is gone");
 
 	emit(explanation, "row policy", policy->name,
 		 verdict == POLICY_APPLIES ? "applies" : "does not apply",
-		 reason.data, expression_in_sql(expr, set->relid));
+		 reason.data, expr == NULL ? NULL : expression_in_sql(expr, set->relid));
 }
 
 /* Does a native policy of the relation's owner concern the role? */

@@ -463,6 +463,13 @@ expression_instantiate(Expr *expr, const Situation *situation)
 	return (Expr *) instantiate_mutator((Node *) expr, &context);
 }
 
+/* Tells in whose expression an attribute could not be read, for instance. */
+static void
+show_policy(void *arg)
+{
+	errcontext("row policy \"%s\"", ((const RowPolicy *) arg)->name);
+}
+
 /*
  * A copy of the policy whose expressions are closed for the situation, as
  * they were written (not made ready for plans).  Those of a policy that does
@@ -483,10 +490,14 @@ instantiate_policy(const RowPolicy *policy, Oid relid, int command, const Situat
 	copy->plan_check = NULL;
 	if (applies)
 	{
+		ErrorContextCallback callback = {error_context_stack, show_policy, unconstify(RowPolicy *, policy)};
+
 		policy_make_ready(policy, relid);
 		copy->relations = policy->relations;
+		error_context_stack = &callback;
 		copy->plan_qual = expression_instantiate(policy->qual, situation);
 		copy->plan_check = expression_instantiate(policy->check, situation);
+		error_context_stack = callback.previous;
 	}
 	return copy;
 }
