@@ -118,7 +118,8 @@ sub attr
 	return $values && @$values ? $values->[0] : $fallback;
 }
 
-# The templates; $k is a random number.
+# The templates, over a partitioned table whose partition has its columns in
+# another order and is used directly, too; $k is a random number.
 my @templates = (
 	sub { return ('true', sub { 1 }); },
 	sub { return ('false', sub { 0 }); },
@@ -344,11 +345,14 @@ for my $r (@creation)
 $setup .= q{
 CREATE ROLE regress_prop_any;
 GRANT USAGE ON SCHEMA regress_prop TO public;
-CREATE TABLE regress_prop.fact (id int, owner text, region text, n int, flag boolean);
+CREATE TABLE regress_prop.fact (id int, owner text, region text, n int, flag boolean) PARTITION BY LIST (id);
+CREATE TABLE regress_prop.part (flag boolean, n int, gap point, region text, owner text, id int);
+ALTER TABLE regress_prop.part DROP COLUMN gap;
+ALTER TABLE regress_prop.fact ATTACH PARTITION regress_prop.part DEFAULT;
 CREATE TABLE regress_prop.consent (id int, ok boolean);
 CREATE TABLE regress_prop.mismatch (place text, problem text);
 CREATE TABLE regress_prop.tried (command text, verdict text, refused boolean);
-GRANT ALL ON regress_prop.fact TO public;
+GRANT ALL ON regress_prop.fact, regress_prop.part TO public;
 };
 $setup .= sprintf("INSERT INTO regress_prop.fact VALUES (%s);\n",
 	join ', ', map { literal($_) } @$_{qw(id owner region n flag)})
@@ -357,27 +361,33 @@ $setup .= sprintf("INSERT INTO regress_prop.consent VALUES (%d, '%d');\n", @$_) 
 $setup .= "SELECT steward.create_purpose('$_');\n" for @purposes;
 $setup .= q{
 -- one cached plan for whoever asks
-CREATE FUNCTION regress_prop.seen_by_cached_plan() RETURNS int[] LANGUAGE plpgsql AS $$
+CREATE FUNCTION regress_prop.seen_by_cached_plan(target text) RETURNS int[] LANGUAGE plpgsql AS $$
 DECLARE
     seen int[];
 BEGIN
-    SELECT coalesce(array_agg(id ORDER BY id), '{}') INTO seen FROM regress_prop.fact;
+    IF target = 'fact' THEN
+        SELECT coalesce(array_agg(id ORDER BY id), '{}') INTO seen FROM regress_prop.fact;
+    ELSE
+        SELECT coalesce(array_agg(id ORDER BY id), '{}') INTO seen FROM regress_prop.part;
+    END IF;
     RETURN seen;
 END
 $$;
 
 -- What the acting role gets; NULL where the statement is refused.
-CREATE FUNCTION regress_prop.seen(command text) RETURNS int[] LANGUAGE plpgsql AS $$
+CREATE FUNCTION regress_prop.seen(target text, command text) RETURNS int[] LANGUAGE plpgsql AS $$
 DECLARE
     seen int[] := '{}';
     again int[];
     row regress_prop.fact;
+    relation text := 'regress_prop.' || target;
 BEGIN
     IF command = 'insert' THEN
         FOR i IN 1..14 LOOP
             row := (SELECT f FROM pg_temp.candidate f WHERE f.id = i);
             BEGIN
-                INSERT INTO regress_prop.fact VALUES (row.*);
+                EXECUTE format('INSERT INTO %s (id, owner, region, n, flag) VALUES ($1.id, $1.owner, $1.region, $1.n, $1.flag)', relation)
+                    USING row;
                 seen := seen || i;
                 RAISE EXCEPTION USING ERRCODE = 'ZZ000';
             EXCEPTION WHEN SQLSTATE 'ZZ000' OR insufficient_privilege THEN
@@ -387,17 +397,17 @@ BEGIN
     END IF;
     BEGIN
         IF command = 'select' THEN
-            EXECUTE 'SELECT coalesce(array_agg(id ORDER BY id), ''{}'') FROM regress_prop.fact' INTO seen;
-            again := regress_prop.seen_by_cached_plan();
+            EXECUTE format('SELECT coalesce(array_agg(id ORDER BY id), ''{}'') FROM %s', relation) INTO seen;
+            again := regress_prop.seen_by_cached_plan(target);
             IF again <> seen THEN
                 RETURN ARRAY[-1] || again || -1 || seen;
             END IF;
         ELSIF command = 'update' THEN
-            WITH changed AS (UPDATE regress_prop.fact SET id = id WHERE id > 0 RETURNING id)
-            SELECT coalesce(array_agg(id ORDER BY id), '{}') INTO seen FROM changed;
+            EXECUTE format('WITH changed AS (UPDATE %s SET id = id WHERE id > 0 RETURNING id)
+                            SELECT coalesce(array_agg(id ORDER BY id), ''{}'') FROM changed', relation) INTO seen;
         ELSE
-            WITH gone AS (DELETE FROM regress_prop.fact WHERE id > 0 RETURNING id)
-            SELECT coalesce(array_agg(id ORDER BY id), '{}') INTO seen FROM gone;
+            EXECUTE format('WITH gone AS (DELETE FROM %s WHERE id > 0 RETURNING id)
+                            SELECT coalesce(array_agg(id ORDER BY id), ''{}'') FROM gone', relation) INTO seen;
         END IF;
         RAISE EXCEPTION USING ERRCODE = 'ZZ000';
     EXCEPTION
@@ -409,10 +419,11 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION regress_prop.try(place text, session text, subject text, for_purpose text, for_command text,
+CREATE FUNCTION regress_prop.try(place text, target text, session text, subject text, for_purpose text, for_command text,
     expected int[], to_tell int[], to_apply text[], admitted boolean) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
     boss text := session_user;
+    relation regclass := 'regress_prop.' || target;
     applying text[];
     decision record;
     told int[];
@@ -425,23 +436,23 @@ BEGIN
         PERFORM set_config('role', subject, true);
     END IF;
     SELECT coalesce(array_agg(e.name ORDER BY e.name) FILTER (WHERE e.verdict = 'applies'), '{}') INTO applying
-    FROM steward.explain_access('regress_prop.fact', subject, coalesce(for_purpose, ''), for_command) e;
+    FROM steward.explain_access(relation, subject, coalesce(for_purpose, ''), for_command) e;
     SELECT * INTO decision
-    FROM steward.explain_access('regress_prop.fact', subject, coalesce(for_purpose, ''), for_command) e
+    FROM steward.explain_access(relation, subject, coalesce(for_purpose, ''), for_command) e
     WHERE e.kind = 'decision';
     IF session IS NOT NULL THEN
         PERFORM set_config('session_authorization', session, true);
     END IF;
     PERFORM set_config('role', subject, true);
-    seen := regress_prop.seen(for_command);
+    seen := regress_prop.seen(target, for_command);
     PERFORM set_config('role', 'none', true);
     PERFORM set_config('session_authorization', boss, true);
     PERFORM set_config('steward.purpose', '', true);
-    EXECUTE 'SELECT coalesce(array_agg(id ORDER BY id), ''{}'') FROM regress_prop.fact WHERE ' || decision.expression INTO told;
+    EXECUTE 'SELECT coalesce(array_agg(id ORDER BY id), ''{}'') FROM regress_prop.' || target || ' WHERE ' || decision.expression INTO told;
 
     INSERT INTO regress_prop.tried VALUES (for_command, decision.verdict, seen IS NULL);
     INSERT INTO regress_prop.mismatch
-    SELECT place, p || format(' [session %s, subject %s, purpose %s, command %s; %s: %s]', session, subject, for_purpose, for_command,
+    SELECT place, p || format(' [table %s, session %s, subject %s, purpose %s, command %s; %s: %s]', target, session, subject, for_purpose, for_command,
                               decision.verdict, decision.expression)
     FROM (VALUES
         (CASE WHEN seen IS DISTINCT FROM expected THEN format('model: seen %s, should be %s', seen, expected) END),
@@ -538,8 +549,8 @@ for my $set (1 .. $sets)
 		my ($seen, $told, $applying, $admitted) = expectation(\@policies, $command, \%c);
 
 		$cases++;
-		$script .= sprintf("SELECT regress_prop.try('set %d, try %d', %s, 'regress_prop_%s', %s, '%s', %s, %s, %s, '%d');\n",
-			$set, $try, defined $session ? "'regress_prop_$session'" : 'NULL', $subject,
+		$script .= sprintf("SELECT regress_prop.try('set %d, try %d', '%s', %s, 'regress_prop_%s', %s, '%s', %s, %s, %s, '%d');\n",
+			$set, $try, any_of('fact', 'part'), defined $session ? "'regress_prop_$session'" : 'NULL', $subject,
 			literal($purpose), $command, array_literal($seen), array_literal($told),
 			"'{" . join(',', map { "\"$_\"" } @$applying) . "}'", $admitted ? 1 : 0);
 	}
