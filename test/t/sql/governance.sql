@@ -63,6 +63,15 @@ SELECT steward.create_row_policy('paid', 'regress_store.payment',
 SELECT steward.protect('zone_regress.late');
 SELECT steward.create_row_policy('late', 'zone_regress.late', 'id <= 5', roles => '{regress_analyst}');
 SELECT steward.allow_ddl('regress_store.event', 'regress_owner', '2999-01-01', 'a migration');
+-- From 0.2 on: masks, by column and by tag.
+SELECT pg_catalog.to_regprocedure('steward.drop_tag_mask(text)') IS NOT NULL AS masks
+\gset
+\if :masks
+SELECT steward.create_mask('rounded', 'regress_store.payment', 'paid', 'round(paid, -1)', unless_roles => '{regress_auditor}');
+SECURITY LABEL FOR steward ON COLUMN regress_store.event.entity IS 'pii';
+SELECT steward.create_tag_mask('pii', 'pii', 'steward.mask_redact(value)');
+\endif
+
 -- A materialized view holds what its owner may see.
 SELECT steward.create_row_policy('small', 'regress_store.credit', 'amount <= 500', roles => '{regress_maker}');
 SET ROLE regress_maker;

@@ -49,7 +49,7 @@ SELECT pg_catalog.count(*) FROM regress_store.credit;
 SET ROLE regress_analyst;
 SELECT entity FROM regress_store.event ORDER BY id;
 SELECT entity FROM regress_store.event_2026 ORDER BY id;
-SELECT pg_catalog.count(*) FROM regress_store.payment;
+SELECT pg_catalog.count(*), pg_catalog.sum(paid) FROM regress_store.payment;
 SELECT pg_catalog.count(*) FROM zone_regress.late;
 \echo superuser
 RESET ROLE;
