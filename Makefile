@@ -14,7 +14,7 @@ DELTAS = 0.1--0.2
 
 # Lowest first: build order, order of the SQL, and permitted direction of
 # includes (test/check_rooms holds the sources to it).
-ROOMS = common ledger audit access registry lineage risk report
+ROOMS = common crypto ledger audit access registry lineage risk report
 
 MODULE_big = pg_steward
 OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/*.c) $(foreach r,$(ROOMS),$(wildcard src/$(r)/*.c))))
@@ -35,6 +35,7 @@ ifneq ($(findstring clang,$(shell $(CC) --version 2> /dev/null)),)
 PG_CFLAGS += -Wno-unknown-warning-option -Wno-ignored-optimization-argument
 endif
 
+SHLIB_LINK = -lcrypto
 EXTRA_CLEAN = $(OBJS:.o=.d) $(DATA_built) tmp_check
 NO_INSTALLCHECK = 1
 

@@ -11,6 +11,7 @@
 
 #include "access/access.h"
 #include "common/common.h"
+#include "crypto/crypto.h"
 #include "hooks.h"
 #include "miscadmin.h"
 
@@ -31,6 +32,7 @@ _PG_init(void)
 
 	settings_init();
 	catalog_init();
+	crypto_init();
 	access_init();
 
 	MarkGUCPrefixReserved("steward");

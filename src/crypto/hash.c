@@ -1,0 +1,150 @@
+/*-------------------------------------------------------------------------
+ *
+ * hash.c
+ *	  Hashes, MACs, randomness, comparison in constant time, base64url.
+ *
+ * Copyright (c) 2026, the pg_steward authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <openssl/crypto.h>
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+
+#include "crypto/crypto.h"
+
+/* SHA-256 of the data, 32 bytes. */
+void
+crypto_sha256(const void *data, Size len, uint8 *digest)
+{
+	if (EVP_Digest(data, len, digest, NULL, EVP_sha256(), NULL) != 1)
+	{
+		ERR_clear_error();
+		ereport(ERROR,
+				(errcode(ERRCODE_INTERNAL_ERROR),
+				 errmsg("could not compute a SHA-256 hash")));
+	}
+}
+
+/* HMAC-SHA-256 of the data, 32 bytes. */
+void
+crypto_hmac_sha256(const void *key, Size keylen, const void *data, Size len, uint8 *mac)
+{
+	if (keylen > INT_MAX ||
+		HMAC(EVP_sha256(), key, (int) keylen, data, len, mac, NULL) == NULL)
+	{
+		ERR_clear_error();
+		ereport(ERROR,
+				(errcode(ERRCODE_INTERNAL_ERROR),
+				 errmsg("could not compute an HMAC")));
+	}
+}
+
+/* Fills the buffer with bytes that nobody can foretell. */
+void
+crypto_random(void *buf, Size len)
+{
+	if (!pg_strong_random(buf, len))
+		ereport(ERROR,
+				(errcode(ERRCODE_INTERNAL_ERROR),
+				 errmsg("could not generate random bytes")));
+}
+
+/* Are the bytes equal?  Takes as long whichever differ. */
+bool
+crypto_equal(const void *a, const void *b, Size len)
+{
+	return CRYPTO_memcmp(a, b, len) == 0;
+}
+
+/* Overwrites a secret, whatever the compiler thinks of it. */
+void
+crypto_wipe(void *buf, Size len)
+{
+	OPENSSL_cleanse(buf, len);
+}
+
+/* The six bits of a digit of base64url, -1 where it is none. */
+static int
+base64url_digit(char c)
+{
+	if (c >= 'A' && c <= 'Z')
+		return c - 'A';
+	if (c >= 'a' && c <= 'z')
+		return c - 'a' + 26;
+	if (c >= '0' && c <= '9')
+		return c - '0' + 52;
+	if (c == '-')
+		return 62;
+	if (c == '_')
+		return 63;
+	return -1;
+}
+
+/*
+ * Decodes base64url as RFC 7515 wants it: no padding, no white space, no
+ * second spelling of the same bytes.  False where the text is not that.  The
+ * result ends with a byte 0 that is not counted.
+ */
+bool
+base64url_decode(const char *text, Size textlen, uint8 **bytes, Size *len)
+{
+	uint8	   *out;
+	Size		n = 0;
+	uint32		bits = 0;
+	int			nbits = 0;
+
+	if (textlen % 4 == 1)
+		return false;
+	out = palloc(textlen / 4 * 3 + 4);
+	for (Size i = 0; i < textlen; i++)
+	{
+		int			digit = base64url_digit(text[i]);
+
+		if (digit < 0)
+			return false;
+		bits = bits << 6 | digit;
+		nbits += 6;
+		if (nbits >= 8)
+		{
+			nbits -= 8;
+			out[n++] = (bits >> nbits) & 0xff;
+		}
+	}
+	if ((bits & ((1 << nbits) - 1)) != 0)
+		return false;
+	out[n] = 0;
+	*bytes = out;
+	*len = n;
+	return true;
+}
+
+/* Encodes bytes as base64url without padding. */
+char *
+base64url_encode(const uint8 *bytes, Size len)
+{
+	static const char digits[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+	char	   *out = palloc((len + 2) / 3 * 4 + 1);
+	Size		n = 0;
+	uint32		bits = 0;
+	int			nbits = 0;
+
+	for (Size i = 0; i < len; i++)
+	{
+		bits = bits << 8 | bytes[i];
+		nbits += 8;
+		while (nbits >= 6)
+		{
+			nbits -= 6;
+			out[n++] = digits[(bits >> nbits) & 0x3f];
+		}
+	}
+	if (nbits > 0)
+		out[n++] = digits[(bits << (6 - nbits)) & 0x3f];
+	out[n] = '\0';
+	return out;
+}
