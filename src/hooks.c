@@ -19,12 +19,15 @@
 #include "hooks.h"
 #include "miscadmin.h"
 #include "optimizer/planner.h"
+#include "parser/analyze.h"
 #include "rewrite/rowsecurity.h"
 #include "storage/ipc.h"
 #include "storage/lwlock.h"
 #include "storage/shmem.h"
 #include "tcop/utility.h"
 
+static emit_log_hook_type prev_emit_log = NULL;
+static post_parse_analyze_hook_type prev_post_parse_analyze = NULL;
 static planner_hook_type prev_planner = NULL;
 static ExecutorStart_hook_type prev_executor_start = NULL;
 static ExecutorCheckPerms_hook_type prev_check_perms = NULL;
@@ -35,6 +38,22 @@ static needs_fmgr_hook_type prev_needs_fmgr = NULL;
 static fmgr_hook_type prev_fmgr = NULL;
 static shmem_request_hook_type prev_shmem_request = NULL;
 static shmem_startup_hook_type prev_shmem_startup = NULL;
+
+static void
+steward_emit_log(ErrorData *edata)
+{
+	access_redact_log(edata);
+	if (prev_emit_log)
+		prev_emit_log(edata);
+}
+
+static void
+steward_post_parse_analyze(ParseState *pstate, Query *query, JumbleState *jstate)
+{
+	access_redact_statement();
+	if (prev_post_parse_analyze)
+		prev_post_parse_analyze(pstate, query, jstate);
+}
 
 static PlannedStmt *
 steward_planner(Query *parse, const char *query_string, int cursorOptions,
@@ -54,6 +73,7 @@ steward_planner(Query *parse, const char *query_string, int cursorOptions,
 static void
 steward_executor_start(QueryDesc *queryDesc, int eflags)
 {
+	access_redact_statement();
 	access_executor_start(queryDesc, eflags);
 	if (prev_executor_start)
 		prev_executor_start(queryDesc, eflags);
@@ -164,6 +184,8 @@ hooks_install(void)
 #define INSTALL(hook, prev, mine) \
 	((prev) = (hook), (hook) = (mine))
 
+	INSTALL(emit_log_hook, prev_emit_log, steward_emit_log);
+	INSTALL(post_parse_analyze_hook, prev_post_parse_analyze, steward_post_parse_analyze);
 	INSTALL(planner_hook, prev_planner, steward_planner);
 	INSTALL(ExecutorStart_hook, prev_executor_start, steward_executor_start);
 	INSTALL(ExecutorCheckPerms_hook, prev_check_perms, steward_check_perms);

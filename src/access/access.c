@@ -20,6 +20,8 @@ access_init(void)
 	trust_init();
 	observe_init();
 	guard_init();
+	identity_init();
+	issuer_init();
 }
 
 /* Shared memory of the room. */

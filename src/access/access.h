@@ -59,8 +59,14 @@ extern void access_function_event(FmgrHookEventType event, Oid funcid, bool *act
  */
 extern bool access_copy(PlannedStmt **pstmt, const char *query_string, QueryCompletion *qc);
 
+/* redact.c: keeps tokens out of the log and of pg_stat_activity */
+extern void access_redact_statement(void);
+extern void access_redact_log(ErrorData *edata);
+
 /* subject.c: who is acting, and for which purpose */
 extern Oid	access_subject(void);
+extern const char *access_subject_name(void);
+extern const char *access_token_issuer(void);
 extern const char *access_purpose(void);
 
 /* governance.c */

@@ -188,7 +188,17 @@ $$;
 CREATE FUNCTION steward.subject() RETURNS text
     LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'steward_subject';
 COMMENT ON FUNCTION steward.subject() IS
-    'the acting person or service: the role outside of any SECURITY DEFINER function, or the owner of the trusted object through which it acts';
+    'the acting person or service: the subject of the session''s token (see authenticate()), else subject_role()';
+
+CREATE FUNCTION steward.subject_role() RETURNS text
+    LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'steward_subject_role';
+COMMENT ON FUNCTION steward.subject_role() IS
+    'the acting role, by which policies go: the role outside of any SECURITY DEFINER function, or the owner of the trusted object through which it acts';
+
+CREATE FUNCTION steward.token_issuer() RETURNS text
+    LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'steward_token_issuer';
+COMMENT ON FUNCTION steward.token_issuer() IS
+    'the issuer (its name in steward.issuer) of the token by which the subject acts, NULL without a token';
 
 CREATE FUNCTION steward.current_purpose() RETURNS text
     LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'steward_current_purpose';
@@ -197,7 +207,7 @@ COMMENT ON FUNCTION steward.current_purpose() IS
 
 CREATE FUNCTION steward.attr(key text) RETURNS text[]
     LANGUAGE c STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'steward_attr';
-COMMENT ON FUNCTION steward.attr(text) IS 'values of an attribute of the subject, NULL where it has none';
+COMMENT ON FUNCTION steward.attr(text) IS 'values of an attribute of the subject: of its role (set_attribute()), else of its token (create_issuer(), attribute_claims); NULL where it has none';
 
 CREATE FUNCTION steward.attr(key text, fallback anyelement) RETURNS anyelement
     LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'steward_attr_typed';
@@ -665,7 +675,7 @@ BEGIN
         END LOOP;
     END IF;
 
-    SELECT r.oid INTO creator FROM pg_catalog.pg_roles r WHERE r.rolname::text = steward.subject();
+    SELECT r.oid INTO creator FROM pg_catalog.pg_roles r WHERE r.rolname::text = steward.subject_role();
     existing := EXISTS (SELECT FROM steward.row_policy rp
                         WHERE rp.relation = create_row_policy.relation AND rp.name::text = create_row_policy.name);
     IF existing AND NOT replace THEN

@@ -46,6 +46,11 @@ BEGIN
             'ALTER SYSTEM SET steward.on_no_policy = ''error''; SELECT pg_reload_conf()';
     END IF;
 
+    -- What later versions look at; their SQL may not be there yet.
+    IF to_regprocedure('steward.token_findings()') IS NOT NULL THEN
+        RETURN QUERY SELECT * FROM steward.token_findings();
+    END IF;
+
     -- Protected tables.
     RETURN QUERY
         WITH RECURSIVE governed (relation, top) AS (

@@ -15,6 +15,9 @@
  * guard*.c       closes the roads of tables' owners (see guard.h)
  * copy*.c        COPY FROM and TO of governed relations
  * trust.c        trusted views and functions, the label provider
+ * token.c        authenticate(); token_internal.h lists the files about tokens
+ * identity.c     the identity that a token gave the session
+ * redact.c       keeps tokens out of the log and of pg_stat_activity
  *
  * Copyright (c) 2026, the pg_steward authors
  *
@@ -117,6 +120,7 @@ extern Oid	subject_session(void);
 extern Oid	subject_untrusted(void);
 extern void subject_push(Oid roleid);
 extern void subject_pop(void);
+extern bool subject_is_pushed(void);
 extern Datum subject_attribute(Oid roleid, const char *key, bool *found);
 extern bool subject_attribute_as(Oid roleid, const char *key, Oid type, Datum *value);
 extern bool purpose_is_granted(Oid roleid, const char *purpose, TimestampTz at);
@@ -212,6 +216,22 @@ extern bool trust_view(Oid viewid, Oid *owner);
 extern bool trust_function(Oid funcid, Oid *owner);
 extern bool trust_in_expressions(Oid funcid);
 extern bool trust_any(void);
+
+/* identity.c */
+extern void identity_init(void);
+extern const char *identity_subject(void);
+extern const char *identity_issuer(void);
+extern bool identity_allows_purpose(const char *purpose);
+extern Datum identity_attribute(const char *key);
+extern bool token_required_and_missing(Oid session);
+extern void identity_require(void);
+
+/* issuer.c */
+extern void issuer_init(void);
+extern bool token_is_required(Oid session);
+
+/* redact.c */
+extern void redact_activity(void);
 
 /* guard.c */
 extern void guard_init(void);

@@ -38,7 +38,7 @@ BEGIN
     SELECT * INTO target FROM steward.find_object(object);
     PERFORM steward.set_trust(target.classid, target.objid,
         CASE WHEN target.classid = 'pg_catalog.pg_proc'::regclass
-                  AND (SELECT r.rolsuper FROM pg_catalog.pg_roles r WHERE r.rolname::text = steward.subject())
+                  AND (SELECT r.rolsuper FROM pg_catalog.pg_roles r WHERE r.rolname::text = steward.subject_role())
                   AND (SELECT r.rolsuper FROM pg_catalog.pg_roles r
                        JOIN pg_catalog.pg_proc p ON p.proowner = r.oid WHERE p.oid = target.objid)
              THEN 'trusted, in policies' ELSE 'trusted' END);

@@ -799,7 +799,10 @@ access_executor_start(QueryDesc *queryDesc, int eflags)
 		}
 	}
 	if (ours)
+	{
+		identity_require();
 		unclear_marker_lock();
+	}
 	if (!exempt)
 		steward_foreach_permission(plan, check_seen);
 }

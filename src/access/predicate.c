@@ -375,6 +375,7 @@ predicate_for_insert(Oid relid, List **relations)
 	Expr	   *expr = NULL;
 	ListCell   *lc;
 
+	identity_require();
 	foreach(lc, governance_of(relid)->sets)
 	{
 		const PolicySet *set = lfirst(lc);
@@ -437,6 +438,7 @@ refuse_no_policy(const PolicySet *set, int command, Oid subject)
 	char	   *helpful = helpful_purposes(set, command, subject);
 	char	   *relation = get_rel_name(set->relid);
 
+	identity_require();			/* where that is what is missing, say so */
 	relation = quote_qualified_identifier(get_namespace_name(get_rel_namespace(set->relid)), relation);
 	ereport(ERROR,
 			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),

@@ -3,7 +3,9 @@
  * subject.c
  *	  Who is acting, for which purpose, with which attributes and grants.
  *
- * The subject is the role outside of any SECURITY DEFINER function.  What it
+ * The subject is the role outside of any SECURITY DEFINER function; policies
+ * go by it.  Where a token vouches for the session, the subject bears the
+ * name that stands there (identity.c).  What it
  * was granted is read with catalog snapshots, so that a change is seen at
  * once under any isolation level, and is cached until the tables or the
  * memberships change.  Validity is decided by the wall clock at each use.
@@ -121,6 +123,32 @@ Oid
 subject_session(void)
 {
 	return GetSessionUserId();
+}
+
+/* Does the owner of a trusted object act? */
+bool
+subject_is_pushed(void)
+{
+	return trusted_subjects != NIL;
+}
+
+/*
+ * Name of who acts: the subject of the session's token, else the role.  The
+ * result is palloc'd.
+ */
+const char *
+access_subject_name(void)
+{
+	const char *name = identity_subject();
+
+	return name != NULL ? pstrdup(name) : GetUserNameFromId(access_subject(), false);
+}
+
+/* The issuer of the token by which the subject acts, or NULL. */
+const char *
+access_token_issuer(void)
+{
+	return identity_issuer();
 }
 
 /* From here on roleid acts, until subject_pop(). */
@@ -340,13 +368,17 @@ purpose_setting(void)
 	return purpose_guc != NULL && purpose_guc[0] != '\0' ? purpose_guc : NULL;
 }
 
-/* steward.purpose where the role holds a grant of it now, else NULL. */
+/*
+ * steward.purpose where the role holds a grant of it now, and the session's
+ * token leaves it, else NULL.
+ */
 const char *
 purpose_effective(Oid roleid)
 {
 	const char *purpose = purpose_setting();
 
-	if (purpose == NULL || !purpose_is_granted(roleid, purpose, wall_clock()))
+	if (purpose == NULL || !identity_allows_purpose(purpose) ||
+		!purpose_is_granted(roleid, purpose, wall_clock()))
 		return NULL;
 	return purpose;
 }
@@ -406,6 +438,13 @@ check_purpose(char **newval, void **extra, GucSource source)
 
 	subject = access_subject();
 	AcceptInvalidationMessages();
+	if (!identity_allows_purpose(*newval) && source >= PGC_S_INTERACTIVE && source != PGC_S_TEST)
+	{
+		GUC_check_errcode(ERRCODE_INSUFFICIENT_PRIVILEGE);
+		GUC_check_errmsg("the token of this session does not allow purpose \"%s\"", *newval);
+		GUC_check_errhint("Present a token that names the purpose with steward.authenticate().");
+		return false;
+	}
 	if (purpose_is_granted(subject, *newval, wall_clock()))
 		return true;
 
@@ -488,22 +527,17 @@ subject_attribute(Oid roleid, const char *attribute, bool *found)
 	return entry->value;
 }
 
-/*
- * The first value of the attribute of a role, read as the type; false where
- * there is none.
- */
-bool
-subject_attribute_as(Oid roleid, const char *attribute, Oid type, Datum *value)
+/* The first of the values, read as the type; false where there is none. */
+static bool
+first_value_as(Datum array, Oid type, Datum *value)
 {
-	bool		found;
 	bool		isnull;
-	Datum		array = subject_attribute(roleid, attribute, &found);
 	Datum		first;
 	int			subscript;
 	Oid			input;
 	Oid			ioparam;
 
-	if (!found || ARR_NDIM(DatumGetArrayTypeP(array)) != 1)
+	if (ARR_NDIM(DatumGetArrayTypeP(array)) != 1)
 		return false;
 	subscript = ARR_LBOUND(DatumGetArrayTypeP(array))[0];
 	first = array_get_element(array, 1, &subscript, -1, -1, false, TYPALIGN_INT, &isnull);
@@ -512,6 +546,19 @@ subject_attribute_as(Oid roleid, const char *attribute, Oid type, Datum *value)
 	getTypeInputInfo(type, &input, &ioparam);
 	*value = OidInputFunctionCall(input, TextDatumGetCString(first), ioparam, -1);
 	return true;
+}
+
+/*
+ * The first value of the attribute of a role, read as the type; false where
+ * there is none.
+ */
+bool
+subject_attribute_as(Oid roleid, const char *attribute, Oid type, Datum *value)
+{
+	bool		found;
+	Datum		array = subject_attribute(roleid, attribute, &found);
+
+	return found && first_value_as(array, type, value);
 }
 
 /* ------------------------------------------------------------------------
@@ -569,16 +616,57 @@ subject_init(void)
  */
 
 STEWARD_FUNCTION(steward_subject);
+STEWARD_FUNCTION(steward_subject_role);
+STEWARD_FUNCTION(steward_token_issuer);
 STEWARD_FUNCTION(steward_current_purpose);
 STEWARD_FUNCTION(steward_current_purpose_of);
 STEWARD_FUNCTION(steward_attr);
 STEWARD_FUNCTION(steward_attr_typed);
 
-/* subject(): name of the acting role. */
+/* subject(): who acts, by the token or else by the role. */
 Datum
 steward_subject(PG_FUNCTION_ARGS)
 {
+	AcceptInvalidationMessages();
+	PG_RETURN_TEXT_P(cstring_to_text(access_subject_name()));
+}
+
+/* subject_role(): name of the acting role. */
+Datum
+steward_subject_role(PG_FUNCTION_ARGS)
+{
 	PG_RETURN_TEXT_P(cstring_to_text(GetUserNameFromId(access_subject(), false)));
+}
+
+/* token_issuer(): the issuer of the token by which the subject acts. */
+Datum
+steward_token_issuer(PG_FUNCTION_ARGS)
+{
+	const char *issuer;
+
+	AcceptInvalidationMessages();
+	issuer = access_token_issuer();
+	if (issuer == NULL)
+		PG_RETURN_NULL();
+	PG_RETURN_TEXT_P(cstring_to_text(issuer));
+}
+
+/*
+ * The attribute of the acting subject: of its role, else of its token.
+ */
+static Datum
+own_attribute(const char *key, bool *found)
+{
+	Datum		value;
+
+	AcceptInvalidationMessages();
+	value = subject_attribute(access_subject(), key, found);
+	if (!*found)
+	{
+		value = identity_attribute(key);
+		*found = value != (Datum) 0;
+	}
+	return value;
 }
 
 static Datum
@@ -614,8 +702,7 @@ steward_attr(PG_FUNCTION_ARGS)
 	bool		found;
 	Datum		value;
 
-	AcceptInvalidationMessages();
-	value = subject_attribute(access_subject(), text_to_cstring(PG_GETARG_TEXT_PP(0)), &found);
+	value = own_attribute(text_to_cstring(PG_GETARG_TEXT_PP(0)), &found);
 	if (!found)
 		PG_RETURN_NULL();
 	PG_RETURN_ARRAYTYPE_P(DatumGetArrayTypePCopy(value));
@@ -626,6 +713,8 @@ Datum
 steward_attr_typed(PG_FUNCTION_ARGS)
 {
 	Oid			type = get_fn_expr_argtype(fcinfo->flinfo, 1);
+	bool		found;
+	Datum		array;
 	Datum		value;
 
 	if (PG_ARGISNULL(0))
@@ -633,8 +722,8 @@ steward_attr_typed(PG_FUNCTION_ARGS)
 	if (!OidIsValid(type))
 		elog(ERROR, "could not determine the type of the fallback");
 
-	AcceptInvalidationMessages();
-	if (subject_attribute_as(access_subject(), text_to_cstring(PG_GETARG_TEXT_PP(0)), type, &value))
+	array = own_attribute(text_to_cstring(PG_GETARG_TEXT_PP(0)), &found);
+	if (found && first_value_as(array, type, &value))
 		PG_RETURN_DATUM(value);
 	if (PG_ARGISNULL(1))
 		PG_RETURN_NULL();

@@ -48,6 +48,8 @@ static OwnTable own_tables[STEWARD_TABLE_COUNT] = {
 	[TABLE_COLUMN_MASK_AUTHOR] = {"column_mask_author", "column_mask_author_pkey"},
 	[TABLE_TAG_MASK] = {"tag_mask", "tag_mask_pkey"},
 	[TABLE_TAG_MASK_ROLE] = {"tag_mask_role", "tag_mask_role_pkey"},
+	[TABLE_ISSUER] = {"issuer", "issuer_pkey"},
+	[TABLE_TOKEN_REQUIREMENT] = {"token_requirement", "token_requirement_pkey"},
 };
 
 static Oid	own_namespace = InvalidOid;

@@ -256,4 +256,39 @@ steward_find_guc(const char *name)
 #define STEWARD_COPY_SILENT(cstate) false
 #endif
 
+/* Actions of the JSON parser return a verdict since 16. */
+#include "common/jsonapi.h"
+#if PG_VERSION_NUM >= 160000
+#define STEWARD_JSON_ACTION static JsonParseErrorType
+#define STEWARD_JSON_DONE return JSON_SUCCESS
+#else
+#define STEWARD_JSON_ACTION static void
+#define STEWARD_JSON_DONE return
+#endif
+
+/* A lexer of len bytes of JSON in the server's encoding, with escapes undone. */
+static inline JsonLexContext *
+steward_json_lexer(char *json, int len, int encoding)
+{
+#if PG_VERSION_NUM >= 170000
+	return makeJsonLexContextCstringLen(NULL, json, len, encoding, true);
+#else
+	return makeJsonLexContextCstringLen(json, len, encoding, true);
+#endif
+}
+
+/* What a check hook hands on is freed by guc_free() since 16, by free() before. */
+#if PG_VERSION_NUM >= 160000
+#define STEWARD_GUC_MALLOC(size) guc_malloc(LOG, size)
+#else
+#define STEWARD_GUC_MALLOC(size) malloc(size)
+#endif
+
+/* May a session of the first role SET ROLE to the second? */
+#if PG_VERSION_NUM >= 160000
+#define STEWARD_CAN_SET_ROLE(session, role) member_can_set_role(session, role)
+#else
+#define STEWARD_CAN_SET_ROLE(session, role) is_member_of_role(session, role)
+#endif
+
 #endif							/* STEWARD_COMPAT_H */

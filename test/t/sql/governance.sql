@@ -62,6 +62,15 @@ SELECT steward.create_row_policy('paid', 'regress_store.payment',
     'EXISTS (SELECT FROM regress_store.credit c WHERE c.id = payment.credit AND c.region = ''north'')', roles => '{regress_analyst}');
 SELECT steward.protect('zone_regress.late');
 SELECT steward.create_row_policy('late', 'zone_regress.late', 'id <= 5', roles => '{regress_analyst}');
+-- from version 0.2 on
+SELECT statement FROM unnest(ARRAY[
+    $$SELECT steward.create_issuer('regress issuer', 'https://regress.example', 'store', attribute_claims => '{region}', leeway => '5 s',
+    jwks => '{"keys": [{"kty": "OKP", "crv": "Ed25519", "kid": "1", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}')$$,
+    $$SELECT steward.require_token('regress_auditor')$$,
+    $$SELECT steward.require_token('regress_auditor', false)$$,
+    $$SELECT steward.require_token('regress Odd "Role"')$$]) AS statement
+ WHERE pg_catalog.to_regclass('steward.issuer') IS NOT NULL
+\gexec
 SELECT steward.allow_ddl('regress_store.event', 'regress_owner', '2999-01-01', 'a migration');
 -- From 0.2 on: masks, by column and by tag.
 SELECT pg_catalog.to_regprocedure('steward.drop_tag_mask(text)') IS NOT NULL AS masks
