@@ -1,11 +1,12 @@
 /*-------------------------------------------------------------------------
  *
  * redact.c
- *	  Keeps tokens that stand in the text of statements out of the server
- *	  log and of pg_stat_activity.
+ *	  Keeps tokens that stand in the text of statements, and secrets that are
+ *	  given to create_issuer(), out of the server log and of pg_stat_activity.
  *
  * A token is told by its looks: base64url of something that begins with "{",
- * and two more parts behind dots.  In the log every message is looked at just
+ * and two more parts behind dots.  A secret is a long bytea in hexadecimal
+ * while a statement runs that names create_issuer.  In the log every message is looked at just
  * before it is written; in pg_stat_activity the text of a statement is
  * replaced once it has been parsed, and again when authenticate() runs.
  *
@@ -15,6 +16,8 @@
  */
 #include "postgres.h"
 
+#include <ctype.h>
+
 #include "access/access_internal.h"
 #include "access/xact.h"
 #include "pgstat.h"
@@ -22,11 +25,15 @@
 #include "utils/backend_status.h"
 #include "utils/memutils.h"
 
-#define REPLACEMENT		"<token redacted>"
+#define TOKEN_REPLACEMENT	"<token redacted>"
+#define SECRET_REPLACEMENT	"<secret redacted>"
 
 /* {"alg":"none"}, the shortest header, has 19 characters as base64url. */
 #define MIN_HEADER		16
 #define MIN_PAYLOAD		3
+
+/* Digits of the shortest secret: 32 bytes. */
+#define MIN_SECRET		64
 
 static bool
 is_base64url(char c)
@@ -55,15 +62,51 @@ token_length(const char *p)
 		return 0;
 	while (is_base64url(*p))
 		p++;
+
+	/* parts that do not belong there belong to it, too */
+	while (*p == '.' && is_base64url(p[1]))
+	{
+		for (p++; is_base64url(*p); p++)
+			;
+	}
 	return p - start;
 }
 
+/* Length of what begins at p and looks like a secret; 0 where nothing does. */
+static Size
+secret_length(const char *p)
+{
+	const char *start = p;
+	Size		digits = 0;
+
+	if (p[0] != '\\' || p[1] != 'x')
+		return 0;
+	for (p += 2; isxdigit((unsigned char) *p); p++)
+		digits++;
+	return digits < MIN_SECRET ? 0 : p - start;
+}
+
+/* Does the running statement name create_issuer()? */
+static bool
+secrets_are_given(void)
+{
+	static const char name[] = "create_issuer";
+
+	for (const char *p = debug_query_string; p != NULL && (p = strpbrk(p, "cC")) != NULL; p++)
+	{
+		if (pg_strncasecmp(p, name, sizeof(name) - 1) == 0)
+			return true;
+	}
+	return false;
+}
+
 /*
- * A copy of the text without the tokens that begin within the first limit
- * bytes; NULL where there are none.
+ * A copy of the text without the tokens, and without the secrets where there
+ * may be some, that begin within the first limit bytes; NULL where there are
+ * none.
  */
 static char *
-redacted(const char *text, Size limit)
+redacted(const char *text, Size limit, bool secrets)
 {
 	StringInfoData buf;
 	const char *rest = text;
@@ -71,10 +114,15 @@ redacted(const char *text, Size limit)
 
 	if (text == NULL)
 		return NULL;
-	for (const char *p = text; (p = strchr(p, 'e')) != NULL && p - text < limit;)
+	for (const char *p = text; (p = strpbrk(p, secrets ? "e\\" : "e")) != NULL && p - text < limit;)
 	{
-		Size		len = p > text && is_base64url(p[-1]) ? 0 : token_length(p);
+		bool		is_secret = *p == '\\';
+		Size		len;
 
+		if (is_secret)
+			len = secret_length(p);
+		else
+			len = p > text && is_base64url(p[-1]) ? 0 : token_length(p);
 		if (len == 0)
 		{
 			p++;
@@ -84,7 +132,7 @@ redacted(const char *text, Size limit)
 			initStringInfo(&buf);
 		found = true;
 		appendBinaryStringInfo(&buf, rest, (int) (p - rest));
-		appendStringInfoString(&buf, REPLACEMENT);
+		appendStringInfoString(&buf, is_secret ? SECRET_REPLACEMENT : TOKEN_REPLACEMENT);
 		rest = p = p + len;
 	}
 	if (!found)
@@ -111,7 +159,7 @@ report_activity(const char *text)
 void
 redact_activity(void)
 {
-	char	   *text = redacted(debug_query_string, pgstat_track_activity_query_size);
+	char	   *text = redacted(debug_query_string, pgstat_track_activity_query_size, secrets_are_given());
 
 	if (text == NULL)
 		return;
@@ -150,16 +198,17 @@ access_redact_log(ErrorData *edata)
 	char	  **texts[] = {&edata->message, &edata->detail, &edata->detail_log,
 	&edata->hint, &edata->context, &edata->internalquery};
 	char	   *statement;
+	bool		secrets = secrets_are_given();
 
 	for (int i = 0; i < lengthof(texts); i++)
 	{
-		char	   *text = redacted(*texts[i], SIZE_MAX);
+		char	   *text = redacted(*texts[i], SIZE_MAX, secrets);
 
 		if (text != NULL)
 			*texts[i] = text;
 	}
 
-	statement = edata->hide_stmt ? NULL : redacted(debug_query_string, SIZE_MAX);
+	statement = edata->hide_stmt ? NULL : redacted(debug_query_string, SIZE_MAX, secrets);
 	if (statement == NULL)
 		return;
 	if (MessageContext == NULL)

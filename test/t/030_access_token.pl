@@ -259,6 +259,8 @@ ok(index($log, $signature) < 0, 'no token in the server log');
 like($log, qr/authenticate\('<token redacted>'/, 'statements are logged without it');
 like($log, qr/parameters: .*'<token redacted>'/i, 'and so are parameters');
 ok(index($log, $key_hex) < 0, 'no key in the server log');
+ok(index($log, $hex) < 0, 'no secret of an issuer in the server log');
+like($log, qr/create_issuer\('table'.*secret => '<secret redacted>'/, 'create_issuer() is logged without it');
 
 # in pg_stat_activity: while authenticate() runs, and afterwards
 my $busy = IPC::Run::start(
