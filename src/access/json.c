@@ -83,7 +83,7 @@ array_start(void *arg)
 STEWARD_JSON_ACTION
 close_value(void *arg)
 {
-	TreeState *state = arg;
+	TreeState  *state = arg;
 
 	state->open = list_delete_last(state->open);
 	STEWARD_JSON_DONE;
@@ -92,7 +92,7 @@ close_value(void *arg)
 STEWARD_JSON_ACTION
 field_start(void *arg, char *name, bool isnull)
 {
-	TreeState *state = arg;
+	TreeState  *state = arg;
 	JsonValue  *object = llast(state->open);
 	ListCell   *lc;
 

@@ -63,7 +63,7 @@ refuse_jwks(const char *problem, int number)
 			 number > 0 ?
 			 errmsg("key %d of the key set cannot be used: %s", number, problem) :
 			 errmsg("key set cannot be used: %s", problem),
-			 errhint("Give the issuer's JSON Web Key Set: {\"keys\": [{\"kty\": \"RSA\", \"kid\": …, \"n\": …, \"e\": …}, …]}.")));
+			 errhint("Give the issuer's JSON Web Key Set: {\"keys\": [{\"kty\": \"RSA\", \"kid\": ..., \"n\": ..., \"e\": ...}, ...]}.")));
 }
 
 /* A member that holds base64url bytes; raises where it does not. */
