@@ -449,6 +449,25 @@ SELECT steward.authenticate(:'bad_attribute_many', 'session');
 SELECT current_user, steward.current_purpose(), steward.subject();
 DISCARD ALL;
 RESET SESSION AUTHORIZATION;
+-- masks go by the purpose and the role of the token, too
+SELECT steward.create_mask('name', 'regress_data', 'person', $$'hidden'$$, unless_purposes => '{training,scoring}', unless_roles => '{regress_other}');
+SET SESSION AUTHORIZATION regress_plain;
+BEGIN;
+SELECT steward.authenticate(:'good_as_alice');
+SELECT id, person FROM regress_data ORDER BY id;
+COMMIT;
+RESET SESSION AUTHORIZATION;
+SET SESSION AUTHORIZATION regress_app;
+BEGIN;
+SELECT steward.authenticate(:'good_claims', purpose => 'training');
+SELECT id, person FROM regress_data WHERE id <= 2 ORDER BY id;
+COMMIT;
+BEGIN;
+SELECT steward.authenticate(:'good_one_role');
+SELECT id, person FROM regress_data WHERE id <= 2 ORDER BY id;
+COMMIT;
+RESET SESSION AUTHORIZATION;
+SELECT steward.drop_mask('name', 'regress_data');
 -- attributes of the role go first
 SELECT steward.set_attribute('regress_analyst', 'region', '{cn}');
 SET SESSION AUTHORIZATION regress_app;
