@@ -150,6 +150,8 @@ cmd_matrix()
 			if [ "$version" = 17 ] && is_native 15; then
 				PG_MAJOR=15
 				build
+				# what 17 brings itself must be there, lest older libraries stand before it
+				chroot_dev 17 packages
 				chroot_bring_old_server 15 17
 				chroot_dev 17 OLD_SERVER=/pg_steward/.dev/old/15 test 2>&1 | tee "$log" || true
 			else

@@ -335,9 +335,7 @@ SET SESSION AUTHORIZATION regress_plain;
 SELECT id FROM regress_data ORDER BY id;
 \set VERBOSITY terse
 COPY regress_data TO stdout;
-COPY regress_data FROM stdin;
-20	regress_plain	eu
-\.
+\copy regress_data FROM /dev/null
 INSERT INTO regress_data VALUES (20, 'regress_plain', 'eu');
 DELETE FROM regress_data;
 EXPLAIN (COSTS OFF) SELECT id FROM regress_data;

@@ -37,13 +37,14 @@ $node->safe_psql($db, q(
 sub session
 {
 	my ($role, %args) = @_;
-	my ($out, $err) = ('', '');
 	local $ENV{PGOPTIONS} = $args{options} // '';
 
-	$node->psql($args{db} // $db,
-		$args{sql} // q(SELECT coalesce(steward.current_purpose(), 'none'), pg_catalog.current_setting('steward.purpose'), (SELECT pg_catalog.array_agg(id) FROM regress_t)),
-		stdout => \$out, stderr => \$err, extra_params => [ '-U', $role ]);
-	return ($out, $err);
+	my $sql = $args{sql} //
+	  q(SELECT coalesce(steward.current_purpose(), 'none'), pg_catalog.current_setting('steward.purpose'), (SELECT pg_catalog.array_agg(id) FROM regress_t));
+
+	# not through psql's stdin, which a refused session does not read
+	return run_command([ 'psql', '-XAtq', '-U', $role, '-d', $node->connstr($args{db} // $db),
+		map { ('-c', $_) } split /;\s*/, $sql ]);
 }
 
 my ($out, $err);
