@@ -262,3 +262,18 @@ RESET ROLE;
 SELECT steward.mask_partial('1234567890', 2, 2), steward.mask_partial('123', 2, 2), steward.mask_partial(NULL, 1, 1),
        steward.mask_email('a@b'), steward.mask_email('x'), steward.mask_email('@x'), steward.mask_bucket(17, 5), steward.mask_bucket(-1, 5),
        steward.mask_bucket(1, 0), steward.mask_redact(''), steward.mask_date('2020-05-06 07:08 UTC', 'year') < '2020-02-01' AS year;
+
+-- whole rows and system columns of one relation in one statement
+CREATE TABLE regress_both (gone int, id int PRIMARY KEY, ssn text);
+ALTER TABLE regress_both DROP COLUMN gone;
+INSERT INTO regress_both VALUES (1, 'canary'), (2, NULL);
+GRANT SELECT ON regress_both TO regress_mask_user;
+SELECT steward.protect('regress_both');
+SELECT steward.create_row_policy('all', 'regress_both', 'true');
+SELECT steward.create_mask('ssn', 'regress_both', 'ssn', '''m''');
+SET ROLE regress_mask_user;
+SELECT v.person, b, b IS NULL AS gone, b.ctid, (b).ssn, row_to_json(b), b.tableoid::regclass FROM regress_visit v LEFT JOIN regress_both b ON b.id = v.person ORDER BY 1;
+SELECT b, b IS NOT NULL AS whole, b.xmin IS NULL AS x FROM regress_both b ORDER BY id;
+SELECT b, b IS NOT NULL AS whole FROM regress_both b ORDER BY id;
+SELECT count(b), max(b.ctid) FROM regress_both b;
+RESET ROLE;

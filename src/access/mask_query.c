@@ -43,20 +43,22 @@ column_var(Form_pg_attribute att)
  * ------------------------------------------------------------------------
  */
 
-typedef struct SystemColumns
+/*
+ * The columns that the sub-select has behind its ordinary ones: system
+ * columns, and where there are any the whole row, which would else have them.
+ */
+typedef struct ExtraColumns
 {
 	int			rtindex;
 	int			sublevels_up;
 	int			natts;			/* of the relation */
-	List	   *attnos;			/* system columns in use, in order of appearance */
-} SystemColumns;
+	bool		whole_rows;		/* move references to the whole row, not to system columns */
+	List	   *attnos;			/* 0 is the whole row */
+} ExtraColumns;
 
-/*
- * Has references to system columns read the columns that the sub-select has
- * for them behind its ordinary ones.
- */
+/* Has references read the columns that the sub-select has for them. */
 static bool
-move_system_columns(Node *node, SystemColumns *columns)
+move_references(Node *node, ExtraColumns *extra)
 {
 	if (node == NULL)
 		return false;
@@ -64,21 +66,21 @@ move_system_columns(Node *node, SystemColumns *columns)
 	{
 		Var		   *var = (Var *) node;
 
-		if (var->varno == columns->rtindex && var->varlevelsup == columns->sublevels_up &&
-			var->varattno < 0)
+		if (var->varno == extra->rtindex && var->varlevelsup == extra->sublevels_up &&
+			(extra->whole_rows ? var->varattno == 0 : var->varattno < 0))
 		{
-			int			position = 0;
+			int			position = 1;
 			ListCell   *lc;
 
-			foreach(lc, columns->attnos)
+			foreach(lc, extra->attnos)
 			{
 				if (lfirst_int(lc) == var->varattno)
 					break;
 				position++;
 			}
 			if (lc == NULL)
-				columns->attnos = lappend_int(columns->attnos, var->varattno);
-			var->varattno = columns->natts + position + 1;
+				extra->attnos = lappend_int(extra->attnos, var->varattno);
+			var->varattno = extra->natts + position;
 			var->varattnosyn = var->varattno;
 		}
 		return false;
@@ -87,12 +89,68 @@ move_system_columns(Node *node, SystemColumns *columns)
 	{
 		bool		result;
 
-		columns->sublevels_up++;
-		result = query_tree_walker((Query *) node, move_system_columns, columns, 0);
-		columns->sublevels_up--;
+		extra->sublevels_up++;
+		result = query_tree_walker((Query *) node, move_references, extra, 0);
+		extra->sublevels_up--;
 		return result;
 	}
-	return expression_tree_walker(node, move_system_columns, columns);
+	return expression_tree_walker(node, move_references, extra);
+}
+
+/* The row of the sub-select's ordinary columns, as a value of the relation's type. */
+static Expr *
+row_of_columns(Oid rowtype, List *columns)
+{
+	RowExpr    *row = makeNode(RowExpr);
+	ListCell   *lc;
+
+	foreach(lc, columns)
+	{
+		TargetEntry *column = lfirst_node(TargetEntry, lc);
+
+		row->args = lappend(row->args, copyObject(column->expr));
+		row->colnames = lappend(row->colnames, makeString(pstrdup(column->resname)));
+	}
+	row->row_typeid = rowtype;
+	row->row_format = COERCE_IMPLICIT_CAST;
+	row->location = -1;
+	return (Expr *) row;
+}
+
+/* Gives the sub-select the columns that the query reads beyond the ordinary ones. */
+static void
+add_extra_columns(Query *query, int rtindex, Query *inner, Relation rel)
+{
+	RangeTblEntry *rte = rt_fetch(rtindex, query->rtable);
+	ExtraColumns extra = {.rtindex = rtindex,.natts = RelationGetNumberOfAttributes(rel)};
+	List	   *columns = list_copy(inner->targetList);
+	ListCell   *lc;
+
+	(void) query_tree_walker(query, move_references, &extra, 0);
+	if (extra.attnos == NIL)
+		return;
+	extra.whole_rows = true;
+	(void) query_tree_walker(query, move_references, &extra, 0);
+
+	foreach(lc, extra.attnos)
+	{
+		AttrNumber	attno = lfirst_int(lc);
+		char	   *name = "whole row";
+		Expr	   *expr;
+
+		if (attno == 0)
+			expr = row_of_columns(rel->rd_rel->reltype, columns);
+		else
+		{
+			const FormData_pg_attribute *att = SystemAttributeDefinition(attno);
+
+			name = pstrdup(NameStr(att->attname));
+			expr = (Expr *) makeVar(1, attno, att->atttypid, att->atttypmod, att->attcollation, 0);
+		}
+		inner->targetList = lappend(inner->targetList,
+									makeTargetEntry(expr, list_length(inner->targetList) + 1, name, false));
+		rte->eref->colnames = lappend(rte->eref->colnames, makeString(name));
+	}
 }
 
 /* ------------------------------------------------------------------------
@@ -165,10 +223,8 @@ mask_table_entry(Query *query, int rtindex, Oid subject, List **relations)
 	RangeTblEntry *inner_rte = copyObject(rte);
 	Query	   *inner = makeNode(Query);
 	RangeTblRef *ref = makeNode(RangeTblRef);
-	SystemColumns system;
 	Relation	rel;
 	bool		has_sublinks = false;
-	ListCell   *lc;
 
 	rel = table_open(rte->relid, NoLock);
 
@@ -188,25 +244,7 @@ mask_table_entry(Query *query, int rtindex, Oid subject, List **relations)
 	inner->hasRowSecurity = true;
 	push_down_row_mark(query, rtindex, inner);
 
-	/*
-	 * System columns stand behind the others and are junk, so that a
-	 * reference to the whole row does not have them.
-	 */
-	system.rtindex = rtindex;
-	system.sublevels_up = 0;
-	system.natts = RelationGetNumberOfAttributes(rel);
-	system.attnos = NIL;
-	(void) query_tree_walker(query, move_system_columns, &system, 0);
-	foreach(lc, system.attnos)
-	{
-		const FormData_pg_attribute *att = SystemAttributeDefinition(lfirst_int(lc));
-		Var		   *var = makeVar(1, att->attnum, att->atttypid, att->atttypmod, att->attcollation, 0);
-
-		inner->targetList = lappend(inner->targetList,
-									makeTargetEntry((Expr *) var, list_length(inner->targetList) + 1,
-													pstrdup(NameStr(att->attname)), true));
-		rte->eref->colnames = lappend(rte->eref->colnames, makeString(pstrdup(NameStr(att->attname))));
-	}
+	add_extra_columns(query, rtindex, inner, rel);
 	table_close(rel, NoLock);
 
 	rte->rtekind = RTE_SUBQUERY;
@@ -244,8 +282,7 @@ masked_target_column(Var *var, AttrNumber attno, Relation rel, TargetContext *co
 	expr = mask_column(context->relid, column_var(att), context->subject, &result);
 	*context->relations = list_concat_unique_oid(*context->relations, result.relations);
 	ChangeVarNodes((Node *) expr, 1, context->rtindex, 0);
-	STEWARD_SET_RETURNING_TYPE(expr, var);
-	return (Node *) expr;
+	return (Node *) steward_returning(expr, var);
 }
 
 /* replace_rte_variables() callback: what the subject sees in place of a Var. */
@@ -279,7 +316,7 @@ replace_target_var(Var *var, replace_rte_variables_context *context)
 		row->row_typeid = var->vartype;
 		row->row_format = COERCE_IMPLICIT_CAST;
 		row->location = -1;
-		result = (Node *) row;
+		result = (Node *) steward_returning((Expr *) row, var);
 	}
 	table_close(rel, NoLock);
 

@@ -157,15 +157,63 @@ steward_lock_acquire(const LOCKTAG *tag, LOCKMODE mode, LOCALLOCK **locallock)
 	((rte)->requiredPerms = 0, (rte)->checkAsUser = InvalidOid)
 #endif
 
-/* RETURNING OLD and NEW came with 18. */
+/*
+ * RETURNING OLD and NEW came with 18: an expression that stands in place of a
+ * column reads the same row as the column did, and is NULL where that row
+ * does not exist.
+ */
 #if PG_VERSION_NUM >= 180000
-#define STEWARD_SET_RETURNING_TYPE(expr, var) \
-	do { \
-		if ((var)->varreturningtype != VAR_RETURNING_DEFAULT) \
-			SetVarReturningType((Node *) (expr), (var)->varno, 0, (var)->varreturningtype); \
-	} while (0)
+typedef struct StewardReturning
+{
+	int			varno;
+	int			sublevels_up;
+	VarReturningType type;
+} StewardReturning;
+
+static inline bool
+steward_set_returning(Node *node, StewardReturning *context)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, Var))
+	{
+		Var		   *var = (Var *) node;
+
+		if (var->varno == context->varno && var->varlevelsup == context->sublevels_up)
+			var->varreturningtype = context->type;
+		return false;
+	}
+	if (IsA(node, Query))
+	{
+		bool		result;
+
+		context->sublevels_up++;
+		result = query_tree_walker((Query *) node, steward_set_returning, context, 0);
+		context->sublevels_up--;
+		return result;
+	}
+	return expression_tree_walker(node, steward_set_returning, context);
+}
+
+static inline Expr *
+steward_returning(Expr *expr, const Var *var)
+{
+	StewardReturning context = {var->varno, 0, var->varreturningtype};
+	ReturningExpr *returning;
+
+	if (var->varreturningtype == VAR_RETURNING_DEFAULT)
+		return expr;
+	(void) steward_set_returning((Node *) expr, &context);
+	if (IsA(expr, Var))
+		return expr;
+	returning = makeNode(ReturningExpr);
+	returning->retlevelsup = 0;
+	returning->retold = var->varreturningtype == VAR_RETURNING_OLD;
+	returning->retexpr = expr;
+	return (Expr *) returning;
+}
 #else
-#define STEWARD_SET_RETURNING_TYPE(expr, var) ((void) 0)
+#define steward_returning(expr, var) (expr)
 #endif
 
 /* MERGE keeps its join condition apart since 17. */
