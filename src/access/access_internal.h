@@ -84,6 +84,20 @@ typedef struct PolicySet
 	List	   *masks;			/* of ColumnMask (mask.h), by column and priority */
 	AttrMap    *attrmap;		/* protected relation -> relation asked about; NULL: the same */
 	Oid			rowtype;		/* row type of the relation asked about, with attrmap */
+
+	/*
+	 * The allowing policies that concerned somebody last, see
+	 * policy_set_admits(); not kept where the context is NULL.
+	 */
+	MemoryContext context;
+	struct
+	{
+		uint64		generation;	/* of roles and memberships; 0: nothing kept */
+		Oid			subject;
+		Oid			session;
+		int			command;
+		List	   *policies;
+	}			admits;
 } PolicySet;
 
 /*
@@ -103,6 +117,7 @@ extern void governance_init(void);
 extern const Governance *governance_of(Oid relid);
 extern void policy_make_ready(const RowPolicy *policy, Oid relid);
 extern bool governance_any(void);
+extern bool governance_has_native_policies(Relation relation);
 extern void governance_changed(Oid relid);
 extern void governance_track(List *relids);
 extern int	command_from_name(const char *name);
@@ -118,6 +133,7 @@ extern bool policy_is_carried(const RowSecurityPolicy *native);
 extern void subject_init(void);
 extern Oid	subject_session(void);
 extern Oid	subject_untrusted(void);
+extern uint64 subject_generation(void);
 extern void subject_push(Oid roleid);
 extern void subject_pop(void);
 extern bool subject_is_pushed(void);
@@ -161,11 +177,13 @@ typedef struct PredicateResult
 	Expr	   *expr;			/* NULL: every row */
 	bool		no_policy;		/* no allowing policy concerns subject and command */
 	bool		needs_start_check;	/* whether one applies depends on the execution */
+	bool		relies_on_start;	/* … and the predicate does not ask again */
 	List	   *relations;		/* OIDs that sub-selects read */
 } PredicateResult;
 
 extern void predicate_build(const PolicySet *set, int command, PredicateUse use,
-							Oid subject, Oid session, PredicateResult *result);
+							Oid subject, Oid session, bool checked_at_start,
+							PredicateResult *result);
 extern bool policy_set_admits(const PolicySet *set, int command, Oid subject, Oid session);
 extern Expr *purpose_gate(ArrayType *purposes, Oid subject);
 extern Expr *refuse_unless(Expr *condition, Oid relid, int command);

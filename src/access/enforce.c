@@ -60,6 +60,7 @@
 #define ITEM_EXEMPT			(-4004) /* a foreign-key check: nothing applies */
 #define ITEM_NEED_SUBJECT	(-4005) /* whom the ITEM_NEED that follow concern */
 #define ITEM_NEED			(-4100) /* minus command: must be let in at start */
+#define ITEM_RELY			(-4200) /* the same, and the predicates rely on it */
 
 struct AccessPlan
 {
@@ -254,7 +255,7 @@ note_result(EnforceContext *context, const PolicySet *set, int command,
 	if (result->needs_start_check)
 	{
 		add_item(plan, ITEM_NEED_SUBJECT, context->subject);
-		add_item(plan, ITEM_NEED - command, set->relid);
+		add_item(plan, (result->relies_on_start ? ITEM_RELY : ITEM_NEED) - command, set->relid);
 	}
 	note_relations(plan, result->relations);
 }
@@ -272,8 +273,8 @@ row_quals(EnforceContext *context, Query *query, int rtindex, int command)
 		const PolicySet *set = lfirst(lc);
 		PredicateResult result;
 
-		predicate_build(set, command, PREDICATE_ROWS, context->subject,
-						context->plan->session, &result);
+		predicate_build(set, command, PREDICATE_ROWS, context->subject, context->plan->session,
+						steward_on_no_policy == ON_NO_POLICY_ERROR, &result);
 		ChangeVarNodes((Node *) result.expr, 1, rtindex, 0);
 		query->hasSubLinks |= checkExprHasSubLink((Node *) result.expr);
 		note_result(context, set, command, &result);
@@ -300,8 +301,8 @@ row_checks(EnforceContext *context, Query *query, int rtindex, int command,
 		PredicateResult result;
 		WithCheckOption *check = makeNode(WithCheckOption);
 
-		predicate_build(set, command, use, context->subject,
-						context->plan->session, &result);
+		predicate_build(set, command, use, context->subject, context->plan->session,
+						steward_on_no_policy == ON_NO_POLICY_ERROR, &result);
 		check->kind = kind;
 		check->relname = get_rel_name(rte->relid);
 		check->qual = (Node *) refuse_unless(result.expr, rte->relid, command);
@@ -721,19 +722,22 @@ check_made_for(Oid planned, Oid acting)
 			 errhint("Change the role in a statement of its own, outside of the function.")));
 }
 
-/* Refuses where no allowing policy applies at this moment. */
+/*
+ * Refuses where no allowing policy applies at this moment.  A plan made under
+ * steward.on_no_policy = empty shows nothing by itself then.
+ */
 static void
-check_admitted(Oid relid, int command, Oid subject)
+check_admitted(Oid relid, int command, Oid subject, bool relied_on)
 {
 	ListCell   *lc;
 
-	if (steward_on_no_policy != ON_NO_POLICY_ERROR)
+	if (!relied_on && steward_on_no_policy != ON_NO_POLICY_ERROR)
 		return;
 	foreach(lc, governance_of(relid)->sets)
 	{
 		const PolicySet *set = lfirst(lc);
 
-		if (set->relid == relid && !set->observe &&
+		if (set->relid == relid && (relied_on || !set->observe) &&
 			!policy_set_admits(set, command, subject, subject_session()))
 			refuse_no_policy(set, command, subject);
 	}
@@ -767,7 +771,7 @@ access_executor_start(QueryDesc *queryDesc, int eflags)
 	bool		ours = false;
 	ListCell   *lc;
 
-	if (IsParallelWorker() || !steward_is_created() || !governance_any())
+	if (!steward_is_created() || !governance_any())
 		return;
 
 	foreach(lc, plan->invalItems)
@@ -794,7 +798,10 @@ access_executor_start(QueryDesc *queryDesc, int eflags)
 			case ITEM_SEEN:
 				break;
 			default:
-				check_admitted(item->hashValue, ITEM_NEED - item->cacheId, need_subject);
+				if (item->cacheId <= ITEM_RELY)
+					check_admitted(item->hashValue, ITEM_RELY - item->cacheId, need_subject, true);
+				else
+					check_admitted(item->hashValue, ITEM_NEED - item->cacheId, need_subject, false);
 				break;
 		}
 	}
@@ -803,7 +810,9 @@ access_executor_start(QueryDesc *queryDesc, int eflags)
 		identity_require();
 		unclear_marker_lock();
 	}
-	if (!exempt)
+
+	/* The plan that a parallel worker is given has left its items behind. */
+	if (!exempt && !IsParallelWorker())
 		steward_foreach_permission(plan, check_seen);
 }
 
@@ -839,18 +848,11 @@ access_row_security(Relation relation)
 {
 	RowSecurityPolicy *policy;
 	Datum		everybody = ObjectIdGetDatum(InvalidOid);
-	ListCell   *lc;
 
 	if (!steward_is_created() || !access_is_governed(RelationGetRelid(relation)))
 		return NIL;
-	if (relation->rd_rsdesc != NULL)
-	{
-		foreach(lc, relation->rd_rsdesc->policies)
-		{
-			if (!policy_is_carried(lfirst(lc)))
-				return NIL;
-		}
-	}
+	if (governance_has_native_policies(relation))
+		return NIL;
 	policy = palloc0(sizeof(RowSecurityPolicy));
 	policy->policy_name = pstrdup("pg_steward");
 	policy->polcmd = '*';

@@ -62,6 +62,8 @@ typedef struct GovernanceEntry
 	Oid			relid;			/* hash key */
 	bool		valid;
 	bool		governed;		/* known before the policies are read */
+	const void *native_of;		/* the rd_rsdesc of which ... */
+	bool		has_native;		/* ... this is known: policies of its users */
 	MemoryContext context;		/* NULL while there is nothing to keep */
 	Governance	governance;
 } GovernanceEntry;
@@ -497,6 +499,39 @@ policy_is_carried(const RowSecurityPolicy *native)
 		((Oid *) ARR_DATA_PTR(native->roles))[0] == carrier;
 }
 
+/*
+ * Have users defined native policies on the relation, besides those that
+ * carry ours?  Asked whenever a statement is rewritten, so kept for as long as
+ * the relation's description is the same.
+ */
+bool
+governance_has_native_policies(Relation relation)
+{
+	Oid			relid = RelationGetRelid(relation);
+	GovernanceEntry *entry = entries == NULL ? NULL : hash_search(entries, &relid, HASH_FIND, NULL);
+	bool		has_native = false;
+	ListCell   *lc;
+
+	if (relation->rd_rsdesc == NULL)
+		return false;
+	if (entry != NULL && entry->valid && entry->native_of == relation->rd_rsdesc)
+		return entry->has_native;
+	foreach(lc, relation->rd_rsdesc->policies)
+	{
+		if (!policy_is_carried(lfirst(lc)))
+		{
+			has_native = true;
+			break;
+		}
+	}
+	if (entry != NULL)
+	{
+		entry->native_of = relation->rd_rsdesc;
+		entry->has_native = has_native;
+	}
+	return has_native;
+}
+
 typedef struct PolicyErrorContext
 {
 	const RowPolicy *policy;
@@ -603,6 +638,7 @@ read_policy_set(Oid relid, bool observe)
 
 	set->relid = relid;
 	set->observe = observe;
+	set->context = CurrentMemoryContext;
 
 	rel = table_open(steward_table(TABLE_ROW_POLICY), AccessShareLock);
 	ScanKeyInit(&key, Anum_row_policy_relation, BTEqualStrategyNumber,
@@ -750,6 +786,7 @@ governance_of(Oid relid)
 		entry->context = NULL;
 		entry->governance = none;
 	}
+	entry->native_of = NULL;
 	entry->valid = false;
 
 	context = AllocSetContextCreate(CurrentMemoryContext, "pg_steward governance entry",

@@ -518,7 +518,8 @@ predicate_instantiate(const PolicySet *set, int command, PredicateUse use,
 	foreach(lc, set->policies)
 		closed.policies = lappend(closed.policies,
 								  instantiate_policy(lfirst(lc), set->relid, command, situation));
-	predicate_build(&closed, command, use, situation->subject, situation->session, result);
+	closed.context = NULL;
+	predicate_build(&closed, command, use, situation->subject, situation->session, false, result);
 
 	/* The gates. */
 	result->expr = expression_instantiate(result->expr, situation);

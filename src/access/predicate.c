@@ -119,6 +119,44 @@ policy_verdict(const RowPolicy *policy, int command, Oid subject, Oid session,
 	return POLICY_APPLIES;
 }
 
+/*
+ * The allowing policies that concern the command of the subject, kept with
+ * the set: the same person asks again and again.
+ */
+static List *
+concerning_policies(const PolicySet *const_set, int command, Oid subject, Oid session)
+{
+	PolicySet  *set = unconstify(PolicySet *, const_set);
+	MemoryContext old;
+	List	   *policies = NIL;
+	ListCell   *lc;
+
+	if (set->context != NULL && set->admits.generation == subject_generation() && set->admits.subject == subject &&
+		set->admits.session == session && set->admits.command == command)
+		return set->admits.policies;
+
+	foreach(lc, set->policies)
+	{
+		RowPolicy  *policy = lfirst(lc);
+
+		if (!policy->deny && policy_concerns(policy, command, subject, session))
+			policies = lappend(policies, policy);
+	}
+	if (set->context == NULL)
+		return policies;
+
+	set->admits.generation = 0;
+	list_free(set->admits.policies);
+	old = MemoryContextSwitchTo(set->context);
+	set->admits.policies = list_copy(policies);
+	MemoryContextSwitchTo(old);
+	set->admits.subject = subject;
+	set->admits.session = session;
+	set->admits.command = command;
+	set->admits.generation = subject_generation();
+	return set->admits.policies;
+}
+
 /* Does any allowing policy of the set apply right now? */
 bool
 policy_set_admits(const PolicySet *set, int command, Oid subject, Oid session)
@@ -128,12 +166,10 @@ policy_set_admits(const PolicySet *set, int command, Oid subject, Oid session)
 	TimestampTz now = wall_clock();
 	ListCell   *lc;
 
-	foreach(lc, set->policies)
+	foreach(lc, concerning_policies(set, command, subject, session))
 	{
 		RowPolicy  *policy = lfirst(lc);
 
-		if (policy->deny || !policy_concerns(policy, command, subject, session))
-			continue;
 		if (policy->purposes != NULL && !purpose_known)
 		{
 			purpose = purpose_effective(subject);
@@ -277,25 +313,28 @@ policy_expression(const PolicySet *set, const RowPolicy *policy, PredicateUse us
  */
 static Expr *
 allow_expression(const PolicySet *set, int command, PredicateUse use,
-				 Oid subject, Oid session, PredicateResult *result)
+				 Oid subject, Oid session, bool checked_at_start, PredicateResult *result)
 {
 	List	   *todo = NIL;
 	List	   *alternatives = NIL;
 	bool		always = false;
+	bool		one_gate = true;
 	ListCell   *lc;
 
-	foreach(lc, set->policies)
+	todo = list_copy(concerning_policies(set, command, subject, session));
+	foreach(lc, todo)
 	{
-		RowPolicy  *policy = lfirst(lc);
-
-		if (!policy->deny && policy_concerns(policy, command, subject, session))
-		{
-			todo = lappend(todo, policy);
-			always |= !has_gate(policy);
-		}
+		always |= !has_gate(lfirst(lc));
+		one_gate &= same_gate(linitial(todo), lfirst(lc));
 	}
 	result->no_policy = todo == NIL;
 	result->needs_start_check = todo != NIL && !always;
+
+	/*
+	 * Where all stand behind the same gate, the check at the start of the
+	 * execution has asked all there is to ask.
+	 */
+	result->relies_on_start = checked_at_start && result->needs_start_check && one_gate;
 	if (todo == NIL)
 		return (Expr *) makeBoolConst(false, false);
 
@@ -318,7 +357,7 @@ allow_expression(const PolicySet *set, int command, PredicateUse use,
 													   same_gate(first, policy) ? policy->relations : NIL);
 		}
 		alternative = or_list(same);
-		if (has_gate(first))
+		if (has_gate(first) && !result->relies_on_start)
 			alternative = and_expressions(gate_expression(first, subject), alternative);
 		alternatives = lappend(alternatives, alternative);
 		todo = rest;
@@ -328,17 +367,19 @@ allow_expression(const PolicySet *set, int command, PredicateUse use,
 
 /*
  * Builds what a row must fulfil for the command of the subject.  Vars are of
- * varno 1.  In mode "observe" every row fulfils it, and those that would not
+ * varno 1.  With checked_at_start, the caller sees to it that the execution
+ * begins only while policy_set_admits().  In mode "observe" every row fulfils it, and those that would not
  * are counted.
  */
 void
 predicate_build(const PolicySet *set, int command, PredicateUse use,
-				Oid subject, Oid session, PredicateResult *result)
+				Oid subject, Oid session, bool checked_at_start, PredicateResult *result)
 {
 	ListCell   *lc;
 
 	memset(result, 0, sizeof(*result));
-	result->expr = allow_expression(set, command, use, subject, session, result);
+	result->expr = allow_expression(set, command, use, subject, session,
+									checked_at_start && !set->observe, result);
 	if (set->observe)
 	{
 		result->expr = observe_expression(result->expr, set->relid, NULL, command);
@@ -384,7 +425,7 @@ predicate_for_insert(Oid relid, List **relations)
 		if (!set->observe && steward_on_no_policy == ON_NO_POLICY_ERROR &&
 			!policy_set_admits(set, COMMAND_INSERT, subject, session))
 			refuse_no_policy(set, COMMAND_INSERT, subject);
-		predicate_build(set, COMMAND_INSERT, PREDICATE_NEW_ROWS, subject, session, &result);
+		predicate_build(set, COMMAND_INSERT, PREDICATE_NEW_ROWS, subject, session, false, &result);
 		expr = and_expressions(expr, result.expr);
 		*relations = list_concat_unique_oid(*relations, result.relations);
 	}

@@ -80,6 +80,9 @@ static MemoryContext attribute_context = NULL;
 static List *attribute_cache = NIL;
 static bool attribute_cache_valid = false;
 
+/* Counts changes of roles and memberships. */
+static uint64 role_generation = 1;
+
 /* Roles that act through trusted functions, innermost last. */
 static List *trusted_subjects = NIL;
 
@@ -585,8 +588,16 @@ forget_by_relation(Datum arg, Oid relid)
 static void
 forget_by_role(Datum arg, int cacheid, uint32 hashvalue)
 {
+	role_generation++;
 	grant_cache_valid = false;
 	plans_forget();
+}
+
+/* Changes whenever roles or memberships did. */
+uint64
+subject_generation(void)
+{
+	return role_generation;
 }
 
 /* Defines steward.purpose and watches the role.  Called at server start. */
