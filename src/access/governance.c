@@ -30,6 +30,7 @@
 #include "commands/trigger.h"
 #include "miscadmin.h"
 #include "rewrite/rowsecurity.h"
+#include "storage/bufmgr.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
@@ -361,9 +362,15 @@ governance_any(void)
 			return false;
 		any_known = true;
 		rel = table_open(steward_table(TABLE_PROTECTED_RELATION), AccessShareLock);
-		scan = systable_beginscan(rel, steward_index(TABLE_PROTECTED_RELATION), true, NULL, 0, NULL);
-		any_protected = HeapTupleIsValid(systable_getnext(scan));
-		systable_endscan(scan);
+
+		/* Not to scan leaves no predicate lock in serializable transactions. */
+		any_protected = RelationGetNumberOfBlocks(rel) > 0;
+		if (any_protected)
+		{
+			scan = systable_beginscan(rel, steward_index(TABLE_PROTECTED_RELATION), true, NULL, 0, NULL);
+			any_protected = HeapTupleIsValid(systable_getnext(scan));
+			systable_endscan(scan);
+		}
 		table_close(rel, AccessShareLock);
 	}
 	return any_protected;
@@ -697,7 +704,7 @@ is_or_has_foreign(Oid relid)
  * *governed is set before any policy is read: reading a sub-select asks
  * whether the very relation is governed.
  */
-static void
+static pg_noinline void
 read_governance(Governance *governance, List *ancestors, bool *governed)
 {
 	List	   *chain = lcons_oid(governance->relid, list_copy(ancestors));
