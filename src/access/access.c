@@ -22,6 +22,7 @@ access_init(void)
 	guard_init();
 	identity_init();
 	issuer_init();
+	glass_init();
 }
 
 /* Shared memory of the room. */

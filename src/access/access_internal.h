@@ -17,6 +17,7 @@
  * trust.c        trusted views and functions, the label provider
  * token.c        authenticate(); token_internal.h lists the files about tokens
  * identity.c     the identity that a token gave the session
+ * glass.c        break-glass: reading without policies and masks, for a time
  * redact.c       keeps tokens out of the log and of pg_stat_activity
  *
  * Copyright (c) 2026, the pg_steward authors
@@ -120,6 +121,7 @@ extern bool governance_any(void);
 extern bool governance_has_native_policies(Relation relation);
 extern void governance_changed(Oid relid);
 extern void governance_track(List *relids);
+extern List *governance_ancestors(Oid relid);
 extern int	command_from_name(const char *name);
 extern const char *command_name(int command);
 
@@ -247,6 +249,16 @@ extern void identity_require(void);
 /* issuer.c */
 extern void issuer_init(void);
 extern bool token_is_required(Oid session);
+
+/* glass.c */
+extern void glass_init(void);
+extern bool glass_is_granted(Oid roleid);
+extern bool glass_concerns(Oid subject);
+extern bool glass_is_broken(Oid relid, Oid subject);
+extern TimestampTz glass_until(void);
+extern Oid	glass_function(void);
+extern Expr *glass_or(Oid relid, Oid subject, Expr *predicate);
+extern Expr *glass_case(Oid relid, Oid subject, Var *value, Expr *masked);
 
 /* redact.c */
 extern void redact_activity(void);

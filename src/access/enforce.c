@@ -59,6 +59,7 @@
 #define ITEM_SEEN			(-4003) /* a governed relation that was dealt with */
 #define ITEM_EXEMPT			(-4004) /* a foreign-key check: nothing applies */
 #define ITEM_NEED_SUBJECT	(-4005) /* whom the ITEM_NEED that follow concern */
+#define ITEM_NEED_RELATION	(-4006) /* whose broken glass lets the next ITEM_NEED in */
 #define ITEM_NEED			(-4100) /* minus command: must be let in at start */
 #define ITEM_RELY			(-4200) /* the same, and the predicates rely on it */
 
@@ -260,6 +261,30 @@ note_result(EnforceContext *context, const PolicySet *set, int command,
 	note_relations(plan, result->relations);
 }
 
+/*
+ * Can predicates rely on the check at the start of the execution?  Not where a
+ * broken glass may pass it: the glass may be whole again when rows are read.
+ */
+static bool
+is_checked_at_start(EnforceContext *context, int command)
+{
+	return steward_on_no_policy == ON_NO_POLICY_ERROR &&
+		(command != COMMAND_SELECT || !glass_concerns(context->subject));
+}
+
+/* Reading is lifted where the glass is broken; writing never is. */
+static void
+lift_by_glass(EnforceContext *context, Oid relid, PredicateResult *result)
+{
+	if (!glass_concerns(context->subject))
+		return;
+	result->expr = glass_or(relid, context->subject, result->expr);
+	result->needs_start_check |= result->no_policy;
+	result->no_policy = false;
+	if (result->needs_start_check)
+		add_item(context->plan, ITEM_NEED_RELATION, relid);
+}
+
 /* Quals by which existing rows are filtered for a command. */
 static List *
 row_quals(EnforceContext *context, Query *query, int rtindex, int command)
@@ -274,7 +299,9 @@ row_quals(EnforceContext *context, Query *query, int rtindex, int command)
 		PredicateResult result;
 
 		predicate_build(set, command, PREDICATE_ROWS, context->subject, context->plan->session,
-						steward_on_no_policy == ON_NO_POLICY_ERROR, &result);
+						is_checked_at_start(context, command), &result);
+		if (command == COMMAND_SELECT)
+			lift_by_glass(context, rte->relid, &result);
 		ChangeVarNodes((Node *) result.expr, 1, rtindex, 0);
 		query->hasSubLinks |= checkExprHasSubLink((Node *) result.expr);
 		note_result(context, set, command, &result);
@@ -302,7 +329,9 @@ row_checks(EnforceContext *context, Query *query, int rtindex, int command,
 		WithCheckOption *check = makeNode(WithCheckOption);
 
 		predicate_build(set, command, use, context->subject, context->plan->session,
-						steward_on_no_policy == ON_NO_POLICY_ERROR, &result);
+						is_checked_at_start(context, command), &result);
+		if (command == COMMAND_SELECT)
+			lift_by_glass(context, rte->relid, &result);
 		check->kind = kind;
 		check->relname = get_rel_name(rte->relid);
 		check->qual = (Node *) refuse_unless(result.expr, rte->relid, command);
@@ -767,6 +796,7 @@ access_executor_start(QueryDesc *queryDesc, int eflags)
 {
 	PlannedStmt *plan = queryDesc->plannedstmt;
 	Oid			need_subject = InvalidOid;
+	Oid			need_relation = InvalidOid;
 	bool		exempt = false;
 	bool		ours = false;
 	ListCell   *lc;
@@ -795,13 +825,17 @@ access_executor_start(QueryDesc *queryDesc, int eflags)
 			case ITEM_NEED_SUBJECT:
 				need_subject = item->hashValue;
 				break;
+			case ITEM_NEED_RELATION:
+				need_relation = item->hashValue;
+				break;
 			case ITEM_SEEN:
 				break;
 			default:
 				if (item->cacheId <= ITEM_RELY)
 					check_admitted(item->hashValue, ITEM_RELY - item->cacheId, need_subject, true);
-				else
+				else if (!OidIsValid(need_relation) || !glass_is_broken(need_relation, need_subject))
 					check_admitted(item->hashValue, ITEM_NEED - item->cacheId, need_subject, false);
+				need_relation = InvalidOid;
 				break;
 		}
 	}

@@ -592,6 +592,44 @@ explain_decision(Explanation *explanation)
 		 decision.admitted ? expression_in_sql(decision.predicate, relid) : "false");
 }
 
+/*
+ * One row where the role may break the glass.  True where it is broken in
+ * this session for the relation: then the decision is told, too.
+ */
+static bool
+explain_glass(Explanation *explanation)
+{
+	Oid			relid = RelationGetRelid(explanation->rel);
+	Oid			subject = explanation->situation.subject;
+	char	   *name = GetUserNameFromId(subject, false);
+	Expr	   *native;
+
+	if (steward_bypasses(subject) || !glass_is_granted(subject))
+		return false;
+	if (explanation->command != COMMAND_SELECT)
+	{
+		emit(explanation, "break-glass", name, "does not apply", "lifts what governs reading, not what governs writing", NULL);
+		return false;
+	}
+	if (!glass_is_broken(relid, subject) || explanation->situation.at >= glass_until())
+	{
+		emit(explanation, "break-glass", name, "does not apply",
+			 "the role may break the glass with steward.break_glass(); it is not broken in this session for this relation at that moment", NULL);
+		return false;
+	}
+	emit(explanation, "break-glass", name, "applies",
+		 psprintf("row policies and masks are lifted until %s, or until steward.end_break_glass()",
+				  moment_in_words(glass_until())), "true");
+	native = native_predicate(explanation, COMMAND_SELECT, PREDICATE_ROWS);
+	if (native == NULL || is_bool_const(native, true))
+		emit(explanation, "decision", explanation->relname, "allowed", "every row, by break-glass", "true");
+	else
+		emit(explanation, "decision", explanation->relname, "filtered",
+			 "rows for which the expression is true: row security of PostgreSQL is not lifted by break-glass",
+			 expression_in_sql(native, relid));
+	return true;
+}
+
 /* Fills the answer. */
 static void
 explain(Explanation *explanation)
@@ -622,6 +660,8 @@ explain(Explanation *explanation)
 	}
 	explain_native_policies(explanation);
 
+	if (explain_glass(explanation))
+		return;
 	if (steward_bypasses(subject))
 		emit(explanation, "decision", explanation->relname, "bypassed",
 			 superuser_arg(subject) ? "the role is a superuser: no policy is enforced" :

@@ -286,8 +286,8 @@ governance_init(void)
  */
 
 /* The relations of which relid is a partition or child, at any depth. */
-static List *
-ancestors_of(Oid relid)
+List *
+governance_ancestors(Oid relid)
 {
 	List	   *ancestors = NIL;
 	List	   *todo = list_make1_oid(relid);
@@ -805,7 +805,7 @@ governance_of(Oid relid)
 		List	   *ancestors;
 
 		entry->valid = true;
-		ancestors = ancestors_of(relid);
+		ancestors = governance_ancestors(relid);
 		read_governance(&governance, ancestors, &entry->governed);
 		if (ancestors != NIL)
 		{

@@ -48,6 +48,7 @@ typedef struct InstantiateContext
 	Oid			attr_typed;
 	Oid			subject;
 	Oid			purpose;
+	Oid			glass;			/* InvalidOid: there is none yet */
 } InstantiateContext;
 
 static Node *instantiate_mutator(Node *node, InstantiateContext *context);
@@ -156,6 +157,18 @@ instantiate_gate(FuncExpr *call, const Situation *situation)
 									  until->constisnull ? DT_NOEND : DatumGetTimestampTz(until->constvalue),
 									  situation->purpose, situation->at),
 						 false);
+}
+
+/* The answer of steward.glass_is_broken(), whose arguments are constants. */
+static Node *
+instantiate_glass(FuncExpr *call, const Situation *situation)
+{
+	Const	   *relid = linitial_node(Const, call->args);
+	Const	   *subject = lsecond_node(Const, call->args);
+
+	return makeBoolConst(glass_is_broken(DatumGetObjectId(relid->constvalue),
+										 DatumGetObjectId(subject->constvalue)) &&
+						 situation->at < glass_until(), false);
 }
 
 /*
@@ -419,6 +432,8 @@ instantiate_sublink(SubLink *sublink, InstantiateContext *context)
 
 		if (IsA(expr, FuncExpr) && ((FuncExpr *) expr)->funcid == context->gate)
 			return instantiate_gate((FuncExpr *) expr, context->situation);
+		if (OidIsValid(context->glass) && IsA(expr, FuncExpr) && ((FuncExpr *) expr)->funcid == context->glass)
+			return instantiate_glass((FuncExpr *) expr, context->situation);
 	}
 	return expression_tree_mutator((Node *) sublink, instantiate_mutator, context);
 }
@@ -460,6 +475,7 @@ expression_instantiate(Expr *expr, const Situation *situation)
 	context.attr_typed = steward_function("attr", 2, attr_args);
 	context.subject = steward_function("subject", 0, NULL);
 	context.purpose = steward_function("current_purpose", 0, NULL);
+	context.glass = steward_has_table(TABLE_BREAK_GLASS_GRANT) ? glass_function() : InvalidOid;
 	return (Expr *) instantiate_mutator((Node *) expr, &context);
 }
 

@@ -694,6 +694,8 @@ mask_column(Oid relid, Var *var, Oid subject, MaskResult *result)
 		if (!set->observe)
 			value = mask_value(set, var->varattno, value, subject, result);
 	}
+	if (result->masked && glass_concerns(subject))
+		value = glass_case(relid, subject, var, value);
 	return value;
 }
 

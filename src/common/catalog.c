@@ -50,6 +50,7 @@ static OwnTable own_tables[STEWARD_TABLE_COUNT] = {
 	[TABLE_TAG_MASK_ROLE] = {"tag_mask_role", "tag_mask_role_pkey"},
 	[TABLE_ISSUER] = {"issuer", "issuer_pkey"},
 	[TABLE_TOKEN_REQUIREMENT] = {"token_requirement", "token_requirement_pkey"},
+	[TABLE_BREAK_GLASS_GRANT] = {"break_glass_grant", "break_glass_grant_pkey"},
 };
 
 static Oid	own_namespace = InvalidOid;

@@ -75,6 +75,11 @@ SELECT steward.allow_ddl('regress_store.event', 'regress_owner', '2999-01-01', '
 -- From 0.2 on: masks, by column and by tag.
 SELECT pg_catalog.to_regprocedure('steward.drop_tag_mask(text)') IS NOT NULL AS masks
 \gset
+SELECT statement FROM unnest(ARRAY[
+    $$SELECT steward.grant_break_glass('regress_auditor', '2 hours')$$,
+    $$SELECT steward.grant_break_glass('regress Odd "Role"')$$]) AS statement
+ WHERE pg_catalog.to_regclass('steward.break_glass_grant') IS NOT NULL
+\gexec
 \if :masks
 SELECT steward.create_mask('rounded', 'regress_store.payment', 'paid', 'round(paid, -1)', unless_roles => '{regress_auditor}');
 SECURITY LABEL FOR steward ON COLUMN regress_store.event.entity IS 'pii';
