@@ -228,6 +228,11 @@ CREATE FUNCTION steward.policy_gate(purposes text[], valid_from timestamptz, val
 COMMENT ON FUNCTION steward.policy_gate(text[], timestamptz, timestamptz, oid) IS
     'in plans: whether a policy of these purposes and this validity applies to the subject now; evaluated once an execution';
 
+CREATE FUNCTION steward.library_enforces() RETURNS boolean
+    LANGUAGE c STABLE PARALLEL SAFE LEAKPROOF AS 'MODULE_PATHNAME', 'steward_library_enforces';
+COMMENT ON FUNCTION steward.library_enforces() IS
+    'whether the library was loaded at server start; the native policy "steward.net" of governed tables that have permissive native policies asks it, so that without the library they show nothing';
+
 CREATE FUNCTION steward.refuse_row(relation oid, command integer) RETURNS boolean
     LANGUAGE c STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'steward_refuse_row';
 COMMENT ON FUNCTION steward.refuse_row(oid, integer) IS

@@ -77,6 +77,8 @@ BEGIN
         FROM governed g JOIN pg_policy pol ON pol.polrelid = g.relation
         WHERE pol.polpermissive
           AND pol.polroles <> ARRAY(SELECT r.oid FROM pg_roles r WHERE r.rolname = 'steward_carrier')
+          AND NOT EXISTS (SELECT FROM pg_policy net WHERE net.polrelid = pol.polrelid
+                          AND net.polname = 'steward.net' AND NOT net.polpermissive)
         ORDER BY 2;
     RETURN QUERY
         SELECT 'error', format('table with OID %s', p.relation::oid), 'it is protected, but does not exist',

@@ -218,6 +218,12 @@ extern Expr *expression_for_subject(Expr *expr, Oid subject);
 extern Expr *expression_for_plans(Expr *expr, Oid creator, List **relations);
 
 /* policy.c */
+
+/* Name of the net, see policy_ensure_net(). */
+#define NET_POLICY "steward.net"
+
+extern bool policy_is_net(const RowSecurityPolicy *native);
+extern void policy_ensure_net(Oid relid);
 extern void relation_set_row_security(Oid relid, bool enabled, bool forced);
 
 /* copy.c: from which line a row that is refused is copied */

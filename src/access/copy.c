@@ -157,7 +157,7 @@ has_native_policies(Relation rel)
 		return false;
 	foreach(lc, rel->rd_rsdesc->policies)
 	{
-		if (!policy_is_carried((RowSecurityPolicy *) lfirst(lc)))
+		if (!policy_is_carried(lfirst(lc)) && !policy_is_net(lfirst(lc)))
 			return true;
 	}
 	return false;

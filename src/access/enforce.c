@@ -355,6 +355,14 @@ row_checks(EnforceContext *context, Query *query, int rtindex, int command,
 	return checks;
 }
 
+/* The qual of policy_ensure_net(): with the library it is true. */
+static bool
+is_net(Node *node)
+{
+	return node != NULL && IsA(node, FuncExpr) && ((FuncExpr *) node)->args == NIL &&
+		((FuncExpr *) node)->funcid == steward_function("library_enforces", 0, NULL);
+}
+
 static bool
 is_const_true(Node *node)
 {
@@ -375,7 +383,7 @@ without_true_quals(List *quals)
 
 	foreach(lc, quals)
 	{
-		if (!is_const_true(lfirst(lc)))
+		if (!is_const_true(lfirst(lc)) && !is_net(lfirst(lc)))
 			rest = lappend(rest, lfirst(lc));
 	}
 	return rest;
@@ -389,7 +397,8 @@ without_true_checks(List *checks)
 
 	foreach(lc, checks)
 	{
-		if (!is_const_true(lfirst_node(WithCheckOption, lc)->qual))
+		if (!is_const_true(lfirst_node(WithCheckOption, lc)->qual) &&
+			!is_net(lfirst_node(WithCheckOption, lc)->qual))
 			rest = lappend(rest, lfirst(lc));
 	}
 	return rest;

@@ -390,7 +390,7 @@ explain_native_policies(Explanation *explanation)
 		bool		role_fits = native_concerns_role(native, explanation->situation.subject);
 		Expr	   *expr = native->qual;
 
-		if (policy_is_carried(native))
+		if (policy_is_carried(native) || policy_is_net(native))
 			continue;
 		if (expr == NULL || (explanation->command == COMMAND_INSERT && native->with_check_qual != NULL))
 			expr = native->with_check_qual;
@@ -446,7 +446,7 @@ native_predicate(const Explanation *explanation, int command, PredicateUse use)
 		RowSecurityPolicy *native = lfirst(lc);
 		Expr	   *expr = native->qual;
 
-		if (policy_is_carried(native))
+		if (policy_is_carried(native) || policy_is_net(native))
 			continue;
 		any = true;
 		if (!native_concerns_command(native, command) ||

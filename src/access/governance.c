@@ -525,7 +525,7 @@ governance_has_native_policies(Relation relation)
 		return entry->has_native;
 	foreach(lc, relation->rd_rsdesc->policies)
 	{
-		if (!policy_is_carried(lfirst(lc)))
+		if (!policy_is_carried(lfirst(lc)) && !policy_is_net(lfirst(lc)))
 		{
 			has_native = true;
 			break;

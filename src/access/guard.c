@@ -293,6 +293,20 @@ before_policy(List *roles)
 }
 
 /*
+ * A permissive native policy on a governed relation needs the net, unless it
+ * carries one of ours (a dump that is being restored creates those).
+ */
+static void
+before_permissive_policy(CreatePolicyStmt *stmt)
+{
+	Oid			relid = RangeVarGetRelid(stmt->table, NoLock, true);
+
+	if (OidIsValid(relid) && access_is_governed(relid) && !guard_names_carrier(stmt->roles) &&
+		steward_owns_relation(relid))
+		policy_ensure_net(relid);
+}
+
+/*
  * Called before a utility statement.  Raises for what must not happen;
  * returns what access_after_utility() is to be given, NULL for statements
  * that are none of the guard's business.
@@ -317,6 +331,8 @@ access_before_utility(PlannedStmt *pstmt, const char *query_string, ProcessUtili
 		case T_CreatePolicyStmt:
 			if (steward_is_created())
 				before_policy(((CreatePolicyStmt *) stmt)->roles);
+			if (steward_is_created() && ((CreatePolicyStmt *) stmt)->permissive)
+				before_permissive_policy((CreatePolicyStmt *) stmt);
 			break;
 		case T_AlterPolicyStmt:
 			if (steward_is_created())

@@ -43,6 +43,7 @@
 #include "storage/lmgr.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
+#include "utils/fmgroids.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
@@ -356,6 +357,21 @@ steward_carried_expression(PG_FUNCTION_ARGS)
 	PG_RETURN_TEXT_P(cstring_to_text(result));
 }
 
+/* Drops a native policy, where there is one. */
+static void
+drop_native_policy(Oid relid, const char *name)
+{
+	Oid			policy = get_relation_policy_oid(relid, name, true);
+
+	if (OidIsValid(policy))
+	{
+		ObjectAddress address;
+
+		ObjectAddressSet(address, PolicyRelationId, policy);
+		performDeletion(&address, DROP_RESTRICT, 0);
+	}
+}
+
 STEWARD_FUNCTION(steward_drop_carrier);
 
 /* drop_carrier(relation, name): drops the native policy, where there is one. */
@@ -364,21 +380,72 @@ steward_drop_carrier(PG_FUNCTION_ARGS)
 {
 	Oid			relid = PG_GETARG_OID(0);
 	char	   *name = NameStr(*PG_GETARG_NAME(1));
-	Oid			policy;
 
 	require_user_table(relid);
 	LockRelationOid(relid, AccessExclusiveLock);
-	policy = get_relation_policy_oid(relid, name, true);
-	if (OidIsValid(policy))
-	{
-		ObjectAddress address;
-
-		ObjectAddressSet(address, PolicyRelationId, policy);
-		performDeletion(&address, DROP_RESTRICT, 0);
-	}
+	drop_native_policy(relid, name);
 	governance_changed(relid);
 	CommandCounterIncrement();
 	PG_RETURN_VOID();
+}
+
+/* Is the policy the net under the native policies of a relation's users? */
+bool
+policy_is_net(const RowSecurityPolicy *native)
+{
+	return !native->permissive && strcmp(native->policy_name, NET_POLICY) == 0;
+}
+
+/*
+ * A permissive native policy of users would show rows on a server that was
+ * started without the library.  A restrictive one beside it, which asks for
+ * the library, closes that; with the library it is left out of plans.
+ */
+void
+policy_ensure_net(Oid relid)
+{
+	CreatePolicyStmt *stmt = makeNode(CreatePolicyStmt);
+	RoleSpec   *everybody = makeNode(RoleSpec);
+
+	if (OidIsValid(get_relation_policy_oid(relid, NET_POLICY, true)))
+		return;
+	everybody->roletype = ROLESPEC_PUBLIC;
+	everybody->location = -1;
+	stmt->policy_name = pstrdup(NET_POLICY);
+	stmt->table = makeRangeVar(get_namespace_name(get_rel_namespace(relid)), get_rel_name(relid), -1);
+	stmt->cmd_name = "all";
+	stmt->permissive = false;
+	stmt->roles = list_make1(everybody);
+	stmt->qual = expression_parse("net", "steward.library_enforces()");
+	(void) CreatePolicy(stmt);
+	CommandCounterIncrement();
+}
+
+/* Has the relation a permissive native policy of its users? */
+static bool
+has_permissive_policy(Oid relid)
+{
+	Relation	rel = table_open(PolicyRelationId, AccessShareLock);
+	Oid			carrier = steward_role(STEWARD_CARRIER);
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tup;
+	bool		found = false;
+
+	ScanKeyInit(&key, Anum_pg_policy_polrelid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(relid));
+	scan = systable_beginscan(rel, PolicyPolrelidPolnameIndexId, true, NULL, 1, &key);
+	while (!found && HeapTupleIsValid(tup = systable_getnext(scan)))
+	{
+		bool		isnull;
+		ArrayType  *roles = DatumGetArrayTypeP(heap_getattr(tup, Anum_pg_policy_polroles,
+															RelationGetDescr(rel), &isnull));
+
+		found = ((Form_pg_policy) GETSTRUCT(tup))->polpermissive &&
+			!(ARR_DIMS(roles)[0] == 1 && ((Oid *) ARR_DATA_PTR(roles))[0] == carrier);
+	}
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+	return found;
 }
 
 /*
@@ -404,6 +471,14 @@ relation_set_row_security(Oid relid, bool enabled, bool forced)
 	}
 	heap_freetuple(tup);
 	table_close(pg_class, RowExclusiveLock);
+
+	if (enabled && forced)
+	{
+		if (has_permissive_policy(relid))
+			policy_ensure_net(relid);
+	}
+	else
+		drop_native_policy(relid, NET_POLICY);
 }
 
 STEWARD_FUNCTION(steward_set_row_security);

@@ -26,12 +26,14 @@
 #endif
 
 #include "executor/executor.h"
+#include "miscadmin.h"
 #include "nodes/nodeFuncs.h"
 #include "catalog/pg_class.h"
 #include "nodes/parsenodes.h"
 #include "nodes/plannodes.h"
 #include "parser/parse_relation.h"
 #include "storage/lock.h"
+#include "utils/acl.h"
 #include "utils/guc.h"
 #include "utils/guc_tables.h"
 
@@ -236,6 +238,17 @@ steward_returning(Expr *expr, const Var *var)
 #define STEWARD_CHECK_PERMS_PARAMS List *rangeTable, bool ereport_on_violation
 #define STEWARD_CHECK_PERMS_ARGS rangeTable, ereport_on_violation
 #endif
+
+/* Is the current user owner of the relation? */
+static inline bool
+steward_owns_relation(Oid relid)
+{
+#if PG_VERSION_NUM >= 160000
+	return object_ownercheck(RelationRelationId, relid, GetUserId());
+#else
+	return pg_class_ownercheck(relid, GetUserId());
+#endif
+}
 
 /* Finds a setting by name; NULL where there is none. */
 static inline struct config_generic *

@@ -79,3 +79,12 @@ steward_library_version(PG_FUNCTION_ARGS)
 {
 	PG_RETURN_TEXT_P(cstring_to_text(STEWARD_VERSION));
 }
+
+STEWARD_FUNCTION(steward_library_enforces);
+
+/* library_enforces(): was the library loaded at server start? */
+Datum
+steward_library_enforces(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BOOL(preloaded);
+}
