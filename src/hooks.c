@@ -30,6 +30,8 @@ static emit_log_hook_type prev_emit_log = NULL;
 static post_parse_analyze_hook_type prev_post_parse_analyze = NULL;
 static planner_hook_type prev_planner = NULL;
 static ExecutorStart_hook_type prev_executor_start = NULL;
+static ExecutorRun_hook_type prev_executor_run = NULL;
+static ExecutorFinish_hook_type prev_executor_finish = NULL;
 static ExecutorCheckPerms_hook_type prev_check_perms = NULL;
 static ProcessUtility_hook_type prev_process_utility = NULL;
 static row_security_policy_hook_type prev_row_security = NULL;
@@ -79,6 +81,32 @@ steward_executor_start(QueryDesc *queryDesc, int eflags)
 		prev_executor_start(queryDesc, eflags);
 	else
 		standard_ExecutorStart(queryDesc, eflags);
+}
+
+static void
+steward_executor_run(STEWARD_EXECUTOR_RUN_PARAMS)
+{
+	ErrorContextCallback callback;
+
+	access_conceal_details(queryDesc, &callback);
+	if (prev_executor_run)
+		prev_executor_run(STEWARD_EXECUTOR_RUN_ARGS);
+	else
+		standard_ExecutorRun(STEWARD_EXECUTOR_RUN_ARGS);
+	access_reveal_details(&callback);
+}
+
+static void
+steward_executor_finish(QueryDesc *queryDesc)
+{
+	ErrorContextCallback callback;
+
+	access_conceal_details(queryDesc, &callback);
+	if (prev_executor_finish)
+		prev_executor_finish(queryDesc);
+	else
+		standard_ExecutorFinish(queryDesc);
+	access_reveal_details(&callback);
 }
 
 static bool
@@ -188,6 +216,8 @@ hooks_install(void)
 	INSTALL(post_parse_analyze_hook, prev_post_parse_analyze, steward_post_parse_analyze);
 	INSTALL(planner_hook, prev_planner, steward_planner);
 	INSTALL(ExecutorStart_hook, prev_executor_start, steward_executor_start);
+	INSTALL(ExecutorRun_hook, prev_executor_run, steward_executor_run);
+	INSTALL(ExecutorFinish_hook, prev_executor_finish, steward_executor_finish);
 	INSTALL(ExecutorCheckPerms_hook, prev_check_perms, steward_check_perms);
 	INSTALL(ProcessUtility_hook, prev_process_utility, steward_process_utility);
 	INSTALL(row_security_policy_hook_permissive, prev_row_security, steward_row_security);

@@ -8,6 +8,9 @@
  * expression.c   parses and checks expressions, makes them ready for plans
  * predicate.c    builds predicates from Governance for one subject
  * enforce.c      puts the predicates into queries (planner), checks at start
+ * detail.c       keeps values out of the details of errors
+ * statistics.c   hides what the statistics of indexes tell
+ * break.h        what a test-only build can switch off
  * policy.c       creates and drops the native policies that carry ours
  * instantiate.c  predicates closed for one person, purpose and moment
  * explain.c      tells in words what predicate.c decides
@@ -113,12 +116,19 @@ typedef struct Governance
 	bool		has_foreign;	/* it is a foreign table or has foreign partitions */
 } Governance;
 
+/* enforce.c */
+extern bool plan_is_governed(PlannedStmt *plan);
+
+/* statistics.c */
+extern void statistics_enforce(Query *query, int rtindex);
+
 /* governance.c */
 extern void governance_init(void);
 extern const Governance *governance_of(Oid relid);
 extern void policy_make_ready(const RowPolicy *policy, Oid relid);
 extern bool governance_any(void);
 extern bool governance_has_native_policies(Relation relation);
+
 extern void governance_changed(Oid relid);
 extern void governance_track(List *relids);
 extern List *governance_ancestors(Oid relid);

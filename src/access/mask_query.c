@@ -18,6 +18,7 @@
  */
 #include "postgres.h"
 
+#include "access/break.h"
 #include "access/mask.h"
 #include "access/sysattr.h"
 #include "access/table.h"
@@ -127,7 +128,7 @@ add_extra_columns(Query *query, int rtindex, Query *inner, Relation rel)
 	ListCell   *lc;
 
 	(void) query_tree_walker(query, move_references, &extra, 0);
-	if (extra.attnos == NIL)
+	if (extra.attnos == NIL || BROKEN("system-columns"))
 		return;
 	extra.whole_rows = true;
 	(void) query_tree_walker(query, move_references, &extra, 0);
@@ -293,7 +294,7 @@ replace_target_var(Var *var, replace_rte_variables_context *context)
 	Relation	rel;
 	Node	   *result;
 
-	if (var->varattno < 0)
+	if (var->varattno < 0 || (var->varattno == 0 && BROKEN("whole-row")))
 		return (Node *) copyObject(var);
 
 	rel = table_open(target->relid, NoLock);
@@ -334,6 +335,33 @@ replace_in(Query *query, void *node, TargetContext *context)
 								 context, &query->hasSubLinks);
 }
 
+/* Has WHERE CURRENT OF on the target speak of another range table entry. */
+static bool
+retarget_current_of(Node *node, int *from_to)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, CurrentOfExpr))
+	{
+		if (((CurrentOfExpr *) node)->cvarno == from_to[0])
+			((CurrentOfExpr *) node)->cvarno = from_to[1];
+		return false;
+	}
+	return expression_tree_walker(node, retarget_current_of, from_to);
+}
+
+/* Replaces in FROM and WHERE; core's walker refuses WHERE CURRENT OF. */
+static void
+replace_in_jointree(Query *query, TargetContext *context)
+{
+	int			away[] = {context->rtindex, 0};
+	int			back[] = {0, context->rtindex};
+
+	(void) retarget_current_of(query->jointree->quals, away);
+	query->jointree = replace_in(query, query->jointree, context);
+	(void) retarget_current_of(query->jointree->quals, back);
+}
+
 /*
  * Replaces the masked columns of the statement's target wherever they are
  * read: in conditions, in values to assign, in what is returned.
@@ -350,9 +378,11 @@ mask_target(Query *query, Oid subject, List **relations)
 	ListCell   *lc;
 
 	query->targetList = replace_in(query, query->targetList, &context);
-	query->returningList = replace_in(query, query->returningList, &context);
-	query->jointree = replace_in(query, query->jointree, &context);
-	if (query->onConflict != NULL)
+	if (!BROKEN("returning"))
+		query->returningList = replace_in(query, query->returningList, &context);
+	if (!BROKEN("conditions"))
+		replace_in_jointree(query, &context);
+	if (query->onConflict != NULL && !BROKEN("on-conflict"))
 	{
 		query->onConflict->onConflictSet = replace_in(query, query->onConflict->onConflictSet, &context);
 		query->onConflict->onConflictWhere = replace_in(query, query->onConflict->onConflictWhere, &context);
@@ -361,6 +391,8 @@ mask_target(Query *query, Oid subject, List **relations)
 	{
 		MergeAction *action = lfirst_node(MergeAction, lc);
 
+		if (BROKEN("merge"))
+			break;
 		action->qual = replace_in(query, action->qual, &context);
 		action->targetList = replace_in(query, action->targetList, &context);
 	}

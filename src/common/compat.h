@@ -290,8 +290,14 @@ steward_find_guc(const char *name)
 
 /* Runs a query to its end, forward; execute_once went in 18. */
 #if PG_VERSION_NUM >= 180000
+#define STEWARD_EXECUTOR_RUN_PARAMS \
+	QueryDesc *queryDesc, ScanDirection direction, uint64 count
+#define STEWARD_EXECUTOR_RUN_ARGS queryDesc, direction, count
 #define STEWARD_EXECUTOR_RUN(desc) ExecutorRun(desc, ForwardScanDirection, 0)
 #else
+#define STEWARD_EXECUTOR_RUN_PARAMS \
+	QueryDesc *queryDesc, ScanDirection direction, uint64 count, bool execute_once
+#define STEWARD_EXECUTOR_RUN_ARGS queryDesc, direction, count, execute_once
 #define STEWARD_EXECUTOR_RUN(desc) ExecutorRun(desc, ForwardScanDirection, 0, true)
 #endif
 
