@@ -321,7 +321,7 @@ sub debug_item
 
 sub statistics_item
 {
-	my $v = any_of('pg_stats', 'pg_stats_ext', 'pg_stats_ext_exprs', 'pg_statistic', 'pg_statistic_ext_data', 'pg_stat_all_tables', 'pg_statio_user_tables', 'pg_stat_activity', 'pg_prepared_statements',
+	my $v = any_of(('pg_stats') x 5, 'pg_stats_ext', 'pg_stats_ext_exprs', 'pg_statistic', 'pg_statistic_ext_data', 'pg_stat_all_tables', 'pg_statio_user_tables', 'pg_stat_activity', 'pg_prepared_statements',
 		'pg_cursors', 'pg_locks', 'pg_constraint', 'pg_attrdef', 'pg_policies', 'pg_indexes', 'pg_seclabels', 'pg_largeobject', 'pg_class', 'pg_attribute');
 	return [ 'statistics', 1, any_of("SELECT * FROM pg_catalog.$v", "SELECT s, s::text FROM pg_catalog.$v s", "SELECT to_jsonb(s) FROM pg_catalog.$v s",
 			'SELECT pg_mcv_list_items(stxdmcv) FROM pg_statistic_ext_data', 'SELECT attname, most_common_vals, histogram_bounds, most_common_elems FROM pg_stats',
@@ -426,13 +426,14 @@ sub violation_item
 sub refcursor_item { return [ 'refcursor', 1, "SELECT fuzz.f_ref('rc')", 'FETCH ALL rc', 'CLOSE rc' ]; }
 
 my @kinds = ((\&select_item) x 12, (\&write_item) x 12, (\&conflict_item) x 3, (\&writing_cte_item) x 2, (\&copy_item) x 3, \&copy_from_item, (\&cursor_item) x 3, (\&prepared_item) x 2,
-	(\&explain_item) x 3, \&debug_item, \&statistics_item, (\&ddl_item) x 5, (\&role_item) x 2, \&savepoint_item, (\&do_item) x 3, (\&violation_item) x 2, \&refcursor_item);
+	(\&explain_item) x 3, \&debug_item, (\&statistics_item) x 3, (\&ddl_item) x 5, (\&role_item) x 2, \&savepoint_item, (\&do_item) x 3, (\&violation_item) x 2, \&refcursor_item);
 
 # The next item of a session of a role; owners go their own roads.
 sub next_item
 {
 	my ($role) = @_;
 	return ddl_item() if $role =~ /owner/ && chance(0.3);
+	return statistics_item() if $role =~ /owner/ && chance(0.1);
 	return any_of(@kinds)->();
 }
 
