@@ -262,6 +262,47 @@ SELECT * FROM nurse_view ORDER BY id;
 SELECT id, name FROM patient ORDER BY id;
 SELECT steward.end_break_glass();
 
+RESET ROLE;
+CREATE FUNCTION trojan() RETURNS timestamptz LANGUAGE sql AS $$ SELECT steward.break_glass('not by himself') $$;
+ALTER FUNCTION trojan() OWNER TO regress_nurse;
+SELECT steward.trust('public.trojan()', 'test');
+SET ROLE regress_oncall;
+SELECT trojan();
+
+-- A savepoint brings it back; parallel workers know of it.
+SET ROLE regress_nurse;
+SELECT steward.break_glass('savepoint') IS NOT NULL AS broken;
+BEGIN;
+SAVEPOINT a;
+SELECT steward.end_break_glass();
+SELECT count(*) FROM patient;
+ROLLBACK TO a;
+SELECT count(*) FROM patient;
+COMMIT;
+SET parallel_setup_cost = 0;
+SET parallel_tuple_cost = 0;
+SET min_parallel_table_scan_size = 0;
+SELECT count(*), max(name) FROM patient;
+BEGIN;
+SELECT steward.end_break_glass();
+SELECT steward.break_glass('not yet') IS NOT NULL AS broken;
+SELECT count(*), max(name) FROM patient;
+ROLLBACK;
+SELECT count(*), max(name) FROM patient;
+
+-- What a statement returns of new rows is reading, too.
+RESET ROLE;
+SELECT steward.create_row_policy('in', 'patient', 'ward <> ''x''', commands => '{insert}');
+SET ROLE regress_nurse;
+INSERT INTO patient VALUES (5, 'Eve', 'vip') RETURNING id, name;
+INSERT INTO patient VALUES (6, 'Fay', 'x') RETURNING id, name;
+SELECT steward.end_break_glass();
+INSERT INTO patient VALUES (7, 'Gus', 'vip') RETURNING id, name;
+INSERT INTO patient VALUES (8, 'Hal', 'a') RETURNING id, name;
+RESET ROLE;
+DELETE FROM patient WHERE id > 3;
+SELECT steward.drop_row_policy('in', 'patient');
+
 -- Row security of a user's own is not lifted.
 RESET ROLE;
 CREATE POLICY own ON patient USING (id < 3);

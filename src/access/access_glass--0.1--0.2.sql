@@ -70,7 +70,7 @@ COMMENT ON COLUMN steward.break_glass_event.ticket IS 'number of the incident or
 COMMENT ON COLUMN steward.break_glass_event.relations IS 'names at that moment of the relations that were meant, with their partitions and children; NULL: all';
 COMMENT ON COLUMN steward.break_glass_event.broken_at IS 'when it was broken; it counts from the commit on';
 COMMENT ON COLUMN steward.break_glass_event.valid_until IS 'when it ends by itself, by the wall clock';
-COMMENT ON COLUMN steward.break_glass_event.ended_at IS 'when it was ended before its time; NULL: not by end_break_glass(), but perhaps by the end of the session, by RESET ALL or DISCARD ALL';
+COMMENT ON COLUMN steward.break_glass_event.ended_at IS 'when it was ended before its time; NULL: not by end_break_glass(), but perhaps by the end of the session, by RESET ALL or DISCARD ALL, or because the grant was taken back or changed';
 COMMENT ON COLUMN steward.break_glass_event.application_name IS 'application_name of the session; NULL: none';
 COMMENT ON COLUMN steward.break_glass_event.client_addr IS 'address of the client; NULL: a Unix socket';
 COMMENT ON COLUMN steward.break_glass_event.backend_pid IS 'process of the session';
