@@ -21,6 +21,8 @@
  * token.c        authenticate(); token_internal.h lists the files about tokens
  * identity.c     the identity that a token gave the session
  * glass.c        break-glass: reading without policies and masks, for a time
+ * policy_code.c  expressions as export_policies() writes them
+ * policy_test.c  runs what a role would run: run_policy_tests()
  * redact.c       keeps tokens out of the log and of pg_stat_activity
  *
  * Copyright (c) 2026, the pg_steward authors
@@ -149,6 +151,8 @@ extern uint64 subject_generation(void);
 extern void subject_push(Oid roleid);
 extern void subject_pop(void);
 extern bool subject_is_pushed(void);
+extern List *subject_test_begin(Oid roleid);
+extern void subject_test_end(List *subjects);
 extern Datum subject_attribute(Oid roleid, const char *key, bool *found);
 extern bool subject_attribute_as(Oid roleid, const char *key, Oid type, Datum *value);
 extern bool purpose_is_granted(Oid roleid, const char *purpose, TimestampTz at);
@@ -234,6 +238,7 @@ extern Expr *expression_for_plans(Expr *expr, Oid creator, List **relations);
 
 extern bool policy_is_net(const RowSecurityPolicy *native);
 extern void policy_ensure_net(Oid relid);
+extern struct ParseState *policy_parse_state(Relation rel, const char *text);
 extern void relation_set_row_security(Oid relid, bool enabled, bool forced);
 
 /* copy.c: from which line a row that is refused is copied */

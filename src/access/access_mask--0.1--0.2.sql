@@ -234,7 +234,7 @@ BEGIN
     END IF;
     role_oids := steward.named_roles(unless_roles);
     PERFORM steward.check_purposes(unless_purposes);
-    SELECT r.oid INTO creator FROM pg_catalog.pg_roles r WHERE r.rolname::text = steward.subject();
+    SELECT r.oid INTO creator FROM pg_catalog.pg_roles r WHERE r.rolname::text = steward.subject_role();
 
     IF EXISTS (SELECT FROM steward.column_mask m WHERE m.relation = create_mask.relation AND m.name::text = create_mask.name) THEN
         IF NOT replace THEN

@@ -340,7 +340,7 @@ identity_attribute(const char *key)
 bool
 token_required_and_missing(Oid session)
 {
-	return !identity_counts() && token_is_required(session);
+	return !identity_counts() && !steward_is_acting_as() && token_is_required(session);
 }
 
 /*
@@ -354,7 +354,7 @@ identity_require(void)
 	Oid			outer = GetOuterUserId();
 
 	AcceptInvalidationMessages();
-	if (identity == NULL && !token_is_required(GetSessionUserId()))
+	if (identity == NULL && (steward_is_acting_as() || !token_is_required(GetSessionUserId())))
 		return;
 	if (steward_bypasses(outer))
 		return;

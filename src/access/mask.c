@@ -110,7 +110,7 @@ mask_carrier_name(const char *mask)
 }
 
 /* The mask in ROW(mask, column) IS NOT NULL. */
-static Expr *
+Expr *
 carried_mask(Expr *qual)
 {
 	NullTest   *test = (NullTest *) qual;

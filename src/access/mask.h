@@ -49,6 +49,7 @@ typedef struct MaskResult
 /* mask.c */
 extern List *masks_read(Relation rel);
 extern char *mask_carrier_name(const char *mask);
+extern Expr *carried_mask(Expr *qual);
 extern List *mask_column_tags(Oid relid, AttrNumber attno);
 extern List *mask_split_tags(const char *label);
 extern Expr *mask_parse_for_column(const char *text, AttrNumber attno, Oid type,

@@ -51,8 +51,8 @@
 #include "utils/syscache.h"
 
 /* A parse state in which the columns of the relation can be named. */
-static ParseState *
-parse_state_on(Relation rel, const char *text)
+ParseState *
+policy_parse_state(Relation rel, const char *text)
 {
 	ParseState *pstate = make_parsestate(NULL);
 
@@ -72,7 +72,7 @@ check_on_relation(const char *what, const char *text, Relation rel, Oid creator)
 {
 	ErrorContextCallback callback;
 	Node	   *raw = expression_parse(what, text);
-	ParseState *pstate = parse_state_on(rel, text);
+	ParseState *pstate = policy_parse_state(rel, text);
 	Node	   *expr;
 
 	expression_context_push(&callback, text);
@@ -174,7 +174,7 @@ check_mask(const char *text, Relation rel, Form_pg_attribute att, Oid creator)
 {
 	ErrorContextCallback callback;
 	Node	   *raw = expression_parse("mask_expr", text);
-	ParseState *pstate = parse_state_on(rel, text);
+	ParseState *pstate = policy_parse_state(rel, text);
 	Node	   *expr;
 	Node	   *coerced;
 

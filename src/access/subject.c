@@ -114,7 +114,7 @@ access_subject(void)
 Oid
 subject_untrusted(void)
 {
-	Oid			outer = GetOuterUserId();
+	Oid			outer = steward_outer_user();
 
 	if (outer != GetUserId() && steward_bypasses(outer))
 		return GetUserId();
@@ -125,7 +125,7 @@ subject_untrusted(void)
 Oid
 subject_session(void)
 {
-	return GetSessionUserId();
+	return steward_session_user();
 }
 
 /* Does the owner of a trusted object act? */
@@ -176,6 +176,31 @@ subject_pop(void)
 	trusted_subjects = list_delete_last(trusted_subjects);
 	if (before != access_subject())
 		plans_forget();
+}
+
+/*
+ * Runs what a test of policies runs: nobody else acts than the role, which
+ * is as if it had opened the session.  Returns the subjects to give back to
+ * subject_test_end().
+ */
+List *
+subject_test_begin(Oid roleid)
+{
+	List	   *subjects = trusted_subjects;
+
+	trusted_subjects = NIL;
+	steward_act_as(roleid);
+	plans_forget();
+	return subjects;
+}
+
+/* Ends it, also after an error. */
+void
+subject_test_end(List *subjects)
+{
+	steward_act_as(InvalidOid);
+	trusted_subjects = subjects;
+	plans_forget();
 }
 
 static void

@@ -81,6 +81,10 @@ extern Oid	steward_role(StewardRole role);
 extern bool steward_bypasses(Oid roleid);
 extern bool steward_is_admin(Oid roleid);
 extern bool steward_subject_has(StewardRole role);
+extern Oid	steward_outer_user(void);
+extern Oid	steward_session_user(void);
+extern void steward_act_as(Oid roleid);
+extern bool steward_is_acting_as(void);
 
 /* settings.c */
 typedef enum OnNoPolicy

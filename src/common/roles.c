@@ -78,6 +78,40 @@ steward_is_admin(Oid roleid)
 		(OidIsValid(admin) && has_privs_of_role(roleid, admin));
 }
 
+/* The role as which a test of policies acts; InvalidOid while none runs. */
+static Oid	acting_as = InvalidOid;
+
+/* The role outside of any SECURITY DEFINER function. */
+Oid
+steward_outer_user(void)
+{
+	return unlikely(OidIsValid(acting_as)) ? acting_as : GetOuterUserId();
+}
+
+/* The role that opened the session. */
+Oid
+steward_session_user(void)
+{
+	return unlikely(OidIsValid(acting_as)) ? acting_as : GetSessionUserId();
+}
+
+/*
+ * From here on a test acts as the role, as if it had opened the session;
+ * InvalidOid ends it, also after an error.
+ */
+void
+steward_act_as(Oid roleid)
+{
+	acting_as = roleid;
+}
+
+/* Does a test act as some role? */
+bool
+steward_is_acting_as(void)
+{
+	return OidIsValid(acting_as);
+}
+
 /*
  * Has the acting person the rights of one of our roles?  The person is the
  * role outside of any SECURITY DEFINER function: a definer function of an
@@ -86,7 +120,7 @@ steward_is_admin(Oid roleid)
 bool
 steward_subject_has(StewardRole role)
 {
-	Oid			subject = GetOuterUserId();
+	Oid			subject = steward_outer_user();
 	Oid			oid = steward_role(role);
 
 	return superuser_arg(subject) ||
@@ -103,7 +137,7 @@ Datum
 steward_require_role(PG_FUNCTION_ARGS)
 {
 	ArrayType  *names = PG_GETARG_ARRAYTYPE_P(0);
-	Oid			subject = GetOuterUserId();
+	Oid			subject = steward_outer_user();
 	Datum	   *elems;
 	bool	   *nulls;
 	int			n;

@@ -81,6 +81,9 @@ SELECT statement FROM unnest(ARRAY[
  WHERE pg_catalog.to_regclass('steward.break_glass_grant') IS NOT NULL
 \gexec
 \if :masks
+SELECT pg_catalog.count(*) FROM steward.apply_policies('{"version": 1, "tests": [
+    {"name": "limit", "role": "regress_analyst", "purpose": "regress-scoring", "query": "SELECT FROM regress_store.credit", "rows": 10},
+    {"name": "rounded", "role": "regress_analyst", "relation": "regress_store.payment", "column_name": "paid", "masked": true}]}', test => false);
 SELECT steward.create_mask('rounded', 'regress_store.payment', 'paid', 'round(paid, -1)', unless_roles => '{regress_auditor}');
 SECURITY LABEL FOR steward ON COLUMN regress_store.event.entity IS 'pii';
 SELECT steward.create_tag_mask('pii', 'pii', 'steward.mask_redact(value)');
