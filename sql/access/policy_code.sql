@@ -30,6 +30,7 @@ SELECT steward.grant_purpose('pc "care"', 'public', valid_until => '2999-12-31')
 SELECT steward.grant_purpose('pc-audit', 'regress_pc_user');
 SELECT steward.set_attribute('regress_pc_user', 'Régions', ARRAY['b', 'a', '', 'b', '"', 'x,y']);
 SELECT steward.set_attribute('regress_pc_other', 'none', '{}');
+SELECT steward.set_attribute('regress_pc_other', 'long', ARRAY[repeat('é', 150)]);
 SELECT steward.trust('"regress Pc"."View"', 'test');
 SELECT steward.trust('"regress Pc"."Even"(integer,text)', 'test');
 SELECT steward.protect('"regress Pc"."Tä.ble"', audit => 'sync', entity_column => 'E');

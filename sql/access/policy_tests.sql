@@ -71,6 +71,17 @@ RESET ROLE;
 SELECT steward.require_token('regress_pt_user', false);
 SHOW transaction_read_only;
 
+-- a glass that the session broke
+SELECT steward.grant_break_glass('regress_pt_user');
+SET SESSION AUTHORIZATION regress_pt_admin;
+SET ROLE regress_pt_user;
+SELECT steward.break_glass('a test') > now() AS broken;
+SELECT count(*) FROM regress_pt.t;
+RESET ROLE;
+SELECT count(*), count(*) FILTER (WHERE ok) FROM steward.run_policy_tests();
+RESET SESSION AUTHORIZATION;
+SELECT steward.revoke_break_glass('regress_pt_user');
+
 -- What fails, and how it is told.
 CREATE TABLE pt_before AS SELECT steward.export_policies() AS d;
 SELECT steward.apply_policies('{"version": 1, "tests": [

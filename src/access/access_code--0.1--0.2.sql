@@ -217,12 +217,16 @@ COMMENT ON FUNCTION steward.document_roles(jsonb, text) IS 'internal: names of r
 CREATE FUNCTION steward.document_relation(value jsonb, path text) RETURNS regclass
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    typed text := steward.document_text(value, path);
+    typed text := steward.document_text(value, path, 300);
+    parts text[];
     found_oid oid;
 BEGIN
     BEGIN
+        parts := parse_ident(typed);
+        -- as names for the index, as texts because names are cut
         SELECT c.oid INTO found_oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-        WHERE ARRAY[n.nspname::text, c.relname::text] = parse_ident(typed);
+        WHERE cardinality(parts) = 2 AND c.relname = parts[2]::name AND n.nspname = parts[1]::name
+          AND c.relname::text = parts[2] AND n.nspname::text = parts[1];
     EXCEPTION
         WHEN data_exception THEN
             found_oid := NULL;
@@ -629,7 +633,9 @@ BEGIN
             'valid_until', steward.document_time(item -> 'valid_until', path || '.valid_until'));
     WHEN 'attributes' THEN
         PERFORM steward.document_keys(item, path, '{role,key,value}');
-        PERFORM steward.document_set(item -> 'value', path || '.value');
+        IF array_position(steward.document_texts(item -> 'value', path || '.value', 1000000), NULL) IS NOT NULL THEN
+            PERFORM steward.document_error(path || '.value', 'must be an array of strings');
+        END IF;
         result := jsonb_build_object(
             'role', steward.document_role(item -> 'role', path || '.role'),
             'key', steward.document_text(item -> 'key', path || '.key', 800),
