@@ -159,6 +159,7 @@ COMMENT ON FUNCTION steward.create_mask_carrier(regclass, name, smallint, text, 
 CREATE FUNCTION steward.check_tag_mask(mask_expr text, relation regclass, attnum smallint) RETURNS void
     LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'steward_check_tag_mask';
 REVOKE ALL ON FUNCTION steward.check_tag_mask(text, regclass, smallint) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION steward.check_tag_mask(text, regclass, smallint) TO steward_admin, steward_officer, steward_auditor;
 COMMENT ON FUNCTION steward.check_tag_mask(text, regclass, smallint) IS 'internal: raises where a mask by tag does not fit a column';
 
 CREATE FUNCTION steward.named_roles(roles text[]) RETURNS regrole[]

@@ -13,7 +13,7 @@
  */
 #include "postgres.h"
 
-#include "access/access_internal.h"
+#include "access/explain.h"
 #include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/relation.h"
@@ -43,23 +43,13 @@
 /* Names listed in a reason or a hint; more are only counted. */
 #define MAX_LISTED	10
 
-/* One call of explain_access(). */
-typedef struct Explanation
-{
-	Relation	rel;
-	char	   *relname;		/* qualified */
-	int			command;
-	const char *asked;			/* the purpose asked about, granted or not */
-	Situation	situation;
-	ReturnSetInfo *out;
-} Explanation;
-
 /* ------------------------------------------------------------------------
  * Words
  * ------------------------------------------------------------------------
  */
 
-static char *
+/* A role's name, quoted. */
+char *
 role_in_words(Oid roleid)
 {
 	char	   *name;
@@ -78,7 +68,7 @@ moment_in_words(TimestampTz at)
 }
 
 /* "a, b and 3 more" from strings that are quoted already. */
-static char *
+char *
 list_in_words(List *names)
 {
 	StringInfoData buf;
@@ -135,7 +125,7 @@ commands_in_words(int commands)
 }
 
 /* The expression in SQL; Vars of varno 1 are columns of the relation. */
-static char *
+char *
 expression_in_sql(Expr *expr, Oid relid)
 {
 	return deparse_expression((Node *) expr, deparse_context_for(get_rel_name(relid), relid),
@@ -216,8 +206,8 @@ reason_other_role(const RowPolicy *policy, const Situation *situation)
  * What the grants of a purpose to a role say about a moment at which none of
  * them holds: when the next begins, else when the last one ended.
  */
-static char *
-reason_not_granted(const char *purpose, const Situation *situation)
+char *
+explain_not_granted(const char *purpose, const Situation *situation)
 {
 	Relation	rel = table_open(steward_table(TABLE_PURPOSE_GRANT), AccessShareLock);
 	TupleDesc	desc = RelationGetDescr(rel);
@@ -279,7 +269,7 @@ reason_in_words(const Explanation *explanation, const RowPolicy *policy, PolicyV
 			return psprintf("is for purpose %s, not for \"%s\"",
 							purposes_in_words(policy->purposes), explanation->asked);
 		case POLICY_PURPOSE_NOT_GRANTED:
-			return reason_not_granted(explanation->asked, situation);
+			return explain_not_granted(explanation->asked, situation);
 		case POLICY_NOT_YET_VALID:
 			return psprintf("is not yet valid: it begins at %s", moment_in_words(policy->valid_from));
 		case POLICY_EXPIRED:
@@ -294,9 +284,10 @@ reason_in_words(const Explanation *explanation, const RowPolicy *policy, PolicyV
  * ------------------------------------------------------------------------
  */
 
-static void
-emit(Explanation *explanation, const char *kind, const char *name, const char *verdict,
-	 const char *reason, const char *expression)
+/* One row. */
+void
+explain_emit(const Explanation *explanation, const char *kind, const char *name,
+			 const char *verdict, const char *reason, const char *expression)
 {
 	const char *columns[5] = {kind, name, verdict, reason, expression};
 	Datum		values[5];
@@ -338,7 +329,7 @@ explain_policy(Explanation *explanation, const PolicySet *set, const RowPolicy *
 	if (expr == NULL)
 		appendStringInfoString(&reason, "; the native policy that carries its expression is gone");
 
-	emit(explanation, "row policy", policy->name,
+	explain_emit(explanation, "row policy", policy->name,
 		 verdict == POLICY_APPLIES ? "applies" : "does not apply",
 		 reason.data, expr == NULL ? NULL : expression_in_sql(expr, set->relid));
 }
@@ -394,7 +385,7 @@ explain_native_policies(Explanation *explanation)
 			continue;
 		if (expr == NULL || (explanation->command == COMMAND_INSERT && native->with_check_qual != NULL))
 			expr = native->with_check_qual;
-		emit(explanation, "native policy", native->policy_name,
+		explain_emit(explanation, "native policy", native->policy_name,
 			 command_fits && role_fits ? "applies" : "does not apply",
 			 !command_fits ? "is for another command" :
 			 !role_fits ? "concerns other roles" :
@@ -470,20 +461,12 @@ native_predicate(const Explanation *explanation, int command, PredicateUse use)
 	return expression_instantiate(result, &explanation->situation);
 }
 
-/* What is decided about a command. */
-typedef struct Decision
-{
-	Expr	   *predicate;		/* enforced */
-	Expr	   *observed;		/* only counted; NULL: nothing is */
-	bool		admitted;		/* an allowing policy applies in every enforcing set */
-} Decision;
-
 /* Decides over the rows that a command meets, or over those that it makes. */
 static Decision
 decide(const Explanation *explanation, int command, PredicateUse use)
 {
 	const Situation *situation = &explanation->situation;
-	Decision	decision = {NULL, NULL, true};
+	Decision	decision = {NULL, NULL, true, true};
 	ListCell   *lc;
 
 	foreach(lc, governance_of(RelationGetRelid(explanation->rel))->sets)
@@ -516,6 +499,62 @@ decide(const Explanation *explanation, int command, PredicateUse use)
 	return decision;
 }
 
+/*
+ * Decides over the rows that the command meets or, for insert, makes.  To
+ * change or remove rows by what they hold, one must see them.
+ */
+Decision
+explain_rows(const Explanation *explanation)
+{
+	int			command = explanation->command;
+	Decision	decision = decide(explanation, command, command == COMMAND_INSERT ?
+								  PREDICATE_NEW_ROWS : PREDICATE_ROWS);
+
+	if (decision.admitted && (command == COMMAND_UPDATE || command == COMMAND_DELETE))
+	{
+		Decision	reading = decide(explanation, COMMAND_SELECT, PREDICATE_ROWS);
+
+		decision.reads = reading.admitted;
+		if (reading.admitted)
+			decision.predicate = both(decision.predicate, reading.predicate);
+	}
+	return decision;
+}
+
+/* Names of the policies that apply, denying ones and those of users, too. */
+List *
+explain_applying_policies(const Explanation *explanation)
+{
+	const Situation *situation = &explanation->situation;
+	List	   *names = NIL;
+	ListCell   *lc;
+	ListCell   *lc2;
+
+	foreach(lc, governance_of(RelationGetRelid(explanation->rel))->sets)
+	{
+		const PolicySet *set = lfirst(lc);
+
+		foreach(lc2, set->observe ? NIL : set->policies)
+		{
+			RowPolicy  *policy = lfirst(lc2);
+
+			if (policy_verdict(policy, explanation->command, situation->subject, situation->session,
+							   explanation->asked, situation->at) == POLICY_APPLIES)
+				names = lappend(names, makeString(pstrdup(policy->name)));
+		}
+	}
+	foreach(lc, explanation->rel->rd_rsdesc == NULL ? NIL : explanation->rel->rd_rsdesc->policies)
+	{
+		RowSecurityPolicy *native = lfirst(lc);
+
+		if (!policy_is_carried(native) &&
+			native_concerns_command(native, explanation->command) &&
+			native_concerns_role(native, situation->subject))
+			names = lappend(names, makeString(pstrdup(native->policy_name)));
+	}
+	return names;
+}
+
 /* The last row, of a relation that policies govern for this person. */
 static void
 explain_decision(Explanation *explanation)
@@ -523,8 +562,8 @@ explain_decision(Explanation *explanation)
 	Oid			relid = RelationGetRelid(explanation->rel);
 	int			command = explanation->command;
 	bool		inserts = command == COMMAND_INSERT;
-	Decision	decision = decide(explanation, command,
-								  inserts ? PREDICATE_NEW_ROWS : PREDICATE_ROWS);
+	Decision	decision = explain_rows(explanation);
+	Bitmapset  *masked = explain_masked_columns(explanation);
 	bool		enforced = false;
 	const char *verdict;
 	StringInfoData reason;
@@ -543,17 +582,8 @@ explain_decision(Explanation *explanation)
 	}
 	else
 	{
-		/* To change or remove rows by what they hold, one must see them. */
-		if (command == COMMAND_UPDATE || command == COMMAND_DELETE)
-		{
-			Decision	reading = decide(explanation, COMMAND_SELECT, PREDICATE_ROWS);
-
-			if (reading.admitted)
-				decision.predicate = both(decision.predicate, reading.predicate);
-			else
-				appendStringInfoString(&reason, "no policy allows select: a statement that reads the table (WHERE, RETURNING) fails; ");
-		}
-
+		if (!decision.reads)
+			appendStringInfoString(&reason, "no policy allows select: a statement that reads the table (WHERE, RETURNING) fails; ");
 		if (is_bool_const(decision.predicate, false))
 		{
 			verdict = "denied";
@@ -583,12 +613,15 @@ explain_decision(Explanation *explanation)
 				appendStringInfo(&reason, "; new rows must fulfil: %s",
 								 expression_in_sql(making.predicate, relid));
 		}
+		if (!bms_is_empty(masked))
+			appendStringInfo(&reason, "; masked: %s",
+							 list_in_words(explain_column_names(explanation->rel, masked)));
 	}
 	if (decision.observed != NULL && !is_bool_const(decision.observed, true))
 		appendStringInfo(&reason, "; if what is observed were enforced: %s",
 						 expression_in_sql(decision.observed, relid));
 
-	emit(explanation, "decision", explanation->relname, verdict, reason.data,
+	explain_emit(explanation, "decision", explanation->relname, verdict, reason.data,
 		 decision.admitted ? expression_in_sql(decision.predicate, relid) : "false");
 }
 
@@ -644,7 +677,7 @@ explain(Explanation *explanation)
 	{
 		char		relkind = explanation->rel->rd_rel->relkind;
 
-		emit(explanation, "decision", explanation->relname, "not governed",
+		explain_emit(explanation, "decision", explanation->relname, "not governed",
 			 relkind == RELKIND_VIEW ? "a view: what governs the tables that it reads applies" :
 			 relkind == RELKIND_MATVIEW ? "a materialized view: it shows what was seen by whoever refreshed it" :
 			 "the relation is not protected", "true");
@@ -659,11 +692,12 @@ explain(Explanation *explanation)
 			explain_policy(explanation, set, lfirst(lc2));
 	}
 	explain_native_policies(explanation);
+	explain_masks(explanation);
 
 	if (explain_glass(explanation))
 		return;
 	if (steward_bypasses(subject))
-		emit(explanation, "decision", explanation->relname, "bypassed",
+		explain_emit(explanation, "decision", explanation->relname, "bypassed",
 			 superuser_arg(subject) ? "the role is a superuser: no policy is enforced" :
 			 "the role has BYPASSRLS: no policy is enforced", "true");
 	else
@@ -705,6 +739,14 @@ require_purpose(const char *purpose, Oid roleid, TimestampTz at)
 					 GetUserNameFromId(roleid, false), list_in_words(granted)) :
 			 errhint("No purpose is granted to role \"%s\" at that moment.",
 					 GetUserNameFromId(roleid, false))));
+}
+
+/* The qualified name of a relation. */
+char *
+explain_relation_name(Relation rel)
+{
+	return quote_qualified_identifier(get_namespace_name(RelationGetNamespace(rel)),
+									  RelationGetRelationName(rel));
 }
 
 /* The role of that name; raises unless the caller may ask about it. */
@@ -785,8 +827,7 @@ steward_explain_access(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_UNDEFINED_TABLE),
 				 errmsg("relation with OID %u does not exist", relid)));
 	explanation.rel = relation_open(relid, NoLock);
-	explanation.relname = quote_qualified_identifier(get_namespace_name(RelationGetNamespace(explanation.rel)),
-													 RelationGetRelationName(explanation.rel));
+	explanation.relname = explain_relation_name(explanation.rel);
 
 	InitMaterializedSRF(fcinfo, 0);
 	explanation.out = (ReturnSetInfo *) fcinfo->resultinfo;

@@ -424,6 +424,7 @@ read_masks_by_tag(Relation rel)
 			*mask = tag_mask->mask;
 			mask->attno = attno;
 			mask->text = tag_mask->text;
+			mask->tag = tag_mask->tag;
 			masks = lappend(masks, mask);
 		}
 	}
@@ -487,7 +488,7 @@ mask_error_callback(void *arg)
  * applies to somebody, as policy_make_ready().  Raises where the mask cannot
  * be used: better no answer than an unmasked one.
  */
-static void
+void
 mask_make_ready(const ColumnMask *const_mask, Oid relid)
 {
 	ColumnMask *mask = unconstify(ColumnMask *, const_mask);
@@ -535,6 +536,13 @@ mask_spares(const ColumnMask *mask, Oid subject)
 	return false;
 }
 
+/* The masked column, as a column of the relation asked about; 0: it has none such. */
+AttrNumber
+mask_attno(const PolicySet *set, const ColumnMask *mask)
+{
+	return set->attrmap == NULL ? mask->attno : set->attrmap->attnums[mask->attno - 1];
+}
+
 /* An expression of the mask, as a copy on the relation asked about. */
 static Expr *
 on_relation(const PolicySet *set, Expr *expr, Oid subject)
@@ -578,10 +586,8 @@ mask_value(const PolicySet *set, AttrNumber attno, Expr *value, Oid subject, Mas
 		const ColumnMask *mask = lfirst(lc);
 		Expr	   *condition = NULL;
 		CaseWhen   *when;
-		AttrNumber	mapped = set->attrmap == NULL ? mask->attno :
-			set->attrmap->attnums[mask->attno - 1];
 
-		if (mapped != attno || mask_spares(mask, subject) ||
+		if (mask_attno(set, mask) != attno || mask_spares(mask, subject) ||
 			(set->attrmap != NULL && BROKEN("partition-masks")))
 			continue;
 		mask_make_ready(mask, set->relid);

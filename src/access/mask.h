@@ -30,6 +30,7 @@ typedef struct ColumnMask
 	ArrayType  *unless_purposes;	/* text[]; NULL: none spares */
 	Oid			created_by;		/* not by tag */
 	char	   *text;			/* by tag: parsed for each column */
+	char	   *tag;			/* by tag */
 	Expr	   *expr;			/* as parsed, Vars are of varno 1; NULL: lost */
 	Expr	   *when;			/* NULL: every cell */
 	Expr	   *plan_expr;		/* ready for a query, see RowPolicy */
@@ -54,6 +55,8 @@ extern List *mask_column_tags(Oid relid, AttrNumber attno);
 extern List *mask_split_tags(const char *label);
 extern Expr *mask_parse_for_column(const char *text, AttrNumber attno, Oid type,
 								   int32 typmod, Oid collation);
+extern void mask_make_ready(const ColumnMask *mask, Oid relid);
+extern AttrNumber mask_attno(const PolicySet *set, const ColumnMask *mask);
 extern bool mask_spares(const ColumnMask *mask, Oid subject);
 extern bool mask_any(const Governance *governance, Oid subject);
 extern Expr *mask_column(Oid relid, Var *var, Oid subject, MaskResult *result);
