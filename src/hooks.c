@@ -83,29 +83,49 @@ steward_executor_start(QueryDesc *queryDesc, int eflags)
 		standard_ExecutorStart(queryDesc, eflags);
 }
 
+/* What is planned and run from here to the end is part of this statement. */
 static void
 steward_executor_run(STEWARD_EXECUTOR_RUN_PARAMS)
 {
 	ErrorContextCallback callback;
 
 	access_conceal_details(queryDesc, &callback);
-	if (prev_executor_run)
-		prev_executor_run(STEWARD_EXECUTOR_RUN_ARGS);
-	else
-		standard_ExecutorRun(STEWARD_EXECUTOR_RUN_ARGS);
+	access_enter_statement();
+	PG_TRY();
+	{
+		if (prev_executor_run)
+			prev_executor_run(STEWARD_EXECUTOR_RUN_ARGS);
+		else
+			standard_ExecutorRun(STEWARD_EXECUTOR_RUN_ARGS);
+	}
+	PG_FINALLY();
+	{
+		access_leave_statement();
+	}
+	PG_END_TRY();
 	access_reveal_details(&callback);
 }
 
+/* The same: triggers run here. */
 static void
 steward_executor_finish(QueryDesc *queryDesc)
 {
 	ErrorContextCallback callback;
 
 	access_conceal_details(queryDesc, &callback);
-	if (prev_executor_finish)
-		prev_executor_finish(queryDesc);
-	else
-		standard_ExecutorFinish(queryDesc);
+	access_enter_statement();
+	PG_TRY();
+	{
+		if (prev_executor_finish)
+			prev_executor_finish(queryDesc);
+		else
+			standard_ExecutorFinish(queryDesc);
+	}
+	PG_FINALLY();
+	{
+		access_leave_statement();
+	}
+	PG_END_TRY();
 	access_reveal_details(&callback);
 }
 
@@ -127,15 +147,25 @@ steward_process_utility(PlannedStmt *pstmt, const char *queryString,
 {
 	GuardState *guard = access_before_utility(pstmt, queryString, context);
 
-	if (!IsA(pstmt->utilityStmt, CopyStmt) || !access_copy(&pstmt, queryString, qc))
+	access_begin_statement();
+	access_enter_statement();
+	PG_TRY();
 	{
-		if (prev_process_utility)
-			prev_process_utility(pstmt, queryString, readOnlyTree, context,
-								 params, queryEnv, dest, qc);
-		else
-			standard_ProcessUtility(pstmt, queryString, readOnlyTree, context,
-									params, queryEnv, dest, qc);
+		if (!IsA(pstmt->utilityStmt, CopyStmt) || !access_copy(&pstmt, queryString, qc))
+		{
+			if (prev_process_utility)
+				prev_process_utility(pstmt, queryString, readOnlyTree, context,
+									 params, queryEnv, dest, qc);
+			else
+				standard_ProcessUtility(pstmt, queryString, readOnlyTree, context,
+										params, queryEnv, dest, qc);
+		}
 	}
+	PG_FINALLY();
+	{
+		access_leave_statement();
+	}
+	PG_END_TRY();
 	access_after_utility(guard);
 }
 

@@ -71,6 +71,99 @@ SELECT * FROM steward.who_can_access(NULL);
 SELECT * FROM steward.who_can_access('regress_ans.person', NULL);
 SELECT * FROM steward.who_can_access(1::oid::regclass);
 
+-- last_access()
+CREATE FUNCTION regress_ans.count_it() RETURNS bigint LANGUAGE plpgsql AS 'BEGIN RETURN (SELECT count(*) FROM regress_ans.person); END';
+CREATE FUNCTION regress_ans.count_for(purpose text) RETURNS bigint LANGUAGE plpgsql AS
+    'BEGIN PERFORM set_config(''steward.purpose'', purpose, true); RETURN (SELECT count(ssn) FROM regress_ans.person); END';
+CREATE VIEW regress_ans.mails AS SELECT id, mail FROM regress_ans.person;
+GRANT SELECT ON regress_ans.mails TO public;
+CREATE TABLE regress_ans.visit (person int, what text);
+INSERT INTO regress_ans.visit VALUES (1, 'a'), (2, 'b');
+GRANT ALL ON regress_ans.visit TO public;
+SELECT steward.protect('regress_ans.visit');
+SELECT steward.create_row_policy('every', 'regress_ans.visit', 'true', commands => '{all}');
+\c
+SET timezone = 'UTC';
+\set SHOW_CONTEXT never
+SELECT * FROM steward.last_access();
+SELECT count(*) FROM regress_ans.person;
+SELECT * FROM steward.last_access();
+SET ROLE regress_ans_ann;
+SELECT id, ssn FROM regress_ans.person;
+SELECT * FROM steward.last_access();
+-- neither what reads nothing governed nor what fails or is only explained
+SELECT 1;
+SELECT a FROM regress_ans.free;
+DO 'BEGIN EXECUTE ''EXPLAIN SELECT city FROM regress_ans.visit, regress_ans.person''; END';
+DELETE FROM regress_ans.person;
+SELECT * FROM steward.last_access();
+SELECT id FROM regress_ans.person;
+SELECT * FROM steward.last_access();
+SELECT count(*) FROM regress_ans.person p WHERE p IS NOT NULL;
+SELECT * FROM steward.last_access();
+SELECT what, salary FROM regress_ans.visit JOIN regress_ans.person ON id = person;
+SELECT * FROM steward.last_access();
+SELECT * FROM regress_ans.mails;
+SELECT * FROM steward.last_access();
+UPDATE regress_ans.person SET salary = 11 WHERE id = 1;
+SELECT * FROM steward.last_access();
+UPDATE regress_ans.person SET salary = 11 WHERE id = 1 RETURNING contact;
+SELECT * FROM steward.last_access();
+INSERT INTO regress_ans.visit VALUES (3, 'c');
+SELECT * FROM steward.last_access();
+-- a cached plan, whose purpose changes
+PREPARE p AS SELECT mail, salary FROM regress_ans.person WHERE id = 1;
+SET plan_cache_mode = force_generic_plan;
+EXECUTE p;
+SELECT * FROM steward.last_access();
+SET steward.purpose = 'regress ans care';
+SELECT what FROM regress_ans.visit;
+EXECUTE p;
+SELECT * FROM steward.last_access();
+RESET steward.purpose;
+EXECUTE p;
+SELECT * FROM steward.last_access();
+-- within functions, cursors, DO, COPY
+SELECT regress_ans.count_it(), count(*) FROM regress_ans.visit;
+SELECT * FROM steward.last_access();
+SELECT regress_ans.count_it();
+SELECT * FROM steward.last_access();
+BEGIN;
+SELECT regress_ans.count_it(), regress_ans.count_for('regress ans care');
+COMMIT;
+SELECT * FROM steward.last_access();
+BEGIN;
+DECLARE c CURSOR FOR SELECT ssn FROM regress_ans.person;
+SELECT * FROM steward.last_access();
+FETCH c;
+COMMIT;
+SELECT * FROM steward.last_access();
+DO 'BEGIN PERFORM what FROM regress_ans.visit; FOR i IN 1 .. 100 LOOP PERFORM ssn FROM regress_ans.person WHERE id = i; END LOOP; END';
+SELECT * FROM steward.last_access();
+COPY regress_ans.person (id, mail) TO stdout;
+SELECT * FROM steward.last_access();
+CREATE TEMP TABLE kept AS SELECT ssn FROM regress_ans.person;
+SELECT * FROM steward.last_access();
+DROP TABLE kept;
+-- an error within
+DO 'BEGIN PERFORM 1 / (id - id) FROM regress_ans.person; END';
+SELECT count(*) FROM regress_ans.visit;
+SELECT * FROM steward.last_access();
+RESET ROLE;
+-- changed since
+SET ROLE regress_ans_ann;
+SET steward.purpose = 'regress ans care';
+SELECT mail FROM regress_ans.person;
+RESET ROLE;
+SELECT steward.create_row_policy('later', 'regress_ans.person', 'true', '{regress_ans_ann}');
+SELECT * FROM steward.last_access();
+SELECT steward.drop_row_policy('later', 'regress_ans.person');
+RESET steward.purpose;
+SELECT steward.unprotect('regress_ans.visit', 'end of test');
+SELECT count(*) FROM regress_ans.visit;
+\c
+SET timezone = 'UTC';
+
 -- doctor() on masks
 CREATE VIEW regress_ans.finding AS
     SELECT severity, object, finding, remedy FROM steward.doctor() WITH ORDINALITY AS d (severity, object, finding, remedy, place)
@@ -90,14 +183,16 @@ SELECT steward.protect('regress_ans.parted');
 SELECT steward.create_row_policy('all', 'regress_ans.parted', 'true');
 SECURITY LABEL FOR steward ON COLUMN regress_ans.part.a IS 'other';
 SELECT steward.drop_purpose('regress ans audit');
--- a carrier dropped, and one made, while the library was not loaded
-DELETE FROM pg_policy WHERE polrelid = 'regress_ans.person'::regclass AND polname = 'mask.salary';
-UPDATE pg_policy SET polname = 'mask.gone' WHERE polrelid = 'regress_ans.parted'::regclass AND polname = 'all';
+-- a carrier renamed while the library was not loaded
+UPDATE pg_policy SET polname = 'mask.gone' WHERE polrelid = 'regress_ans.person'::regclass AND polname = 'mask.salary';
 SELECT * FROM regress_ans.finding;
+SELECT steward.create_tag_mask('regress places', 'place', 'value', replace => true);
+SELECT steward.create_tag_mask('regress others', 'other', 'value');
+SELECT * FROM regress_ans.finding WHERE object LIKE 'table%';
 SELECT kind, name, verdict, reason, expression FROM steward.explain_access('regress_ans.person', 'regress_ans_ann') WHERE name = 'salary';
-UPDATE pg_policy SET polname = 'all' WHERE polrelid = 'regress_ans.parted'::regclass AND polname = 'mask.gone';
+UPDATE pg_policy SET polname = 'mask.salary' WHERE polrelid = 'regress_ans.person'::regclass AND polname = 'mask.gone';
 
-SELECT steward.drop_tag_mask('regress places'), steward.drop_tag_mask('regress nothing');
+SELECT steward.drop_tag_mask('regress places'), steward.drop_tag_mask('regress others'), steward.drop_tag_mask('regress nothing');
 SELECT steward.unprotect('regress_ans.person', 'end of test'), steward.unprotect('regress_ans.parted', 'end of test');
 SELECT steward.drop_purpose('regress ans care');
 SELECT steward.set_attribute('regress_ans_ann', 'city', NULL);

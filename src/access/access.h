@@ -43,6 +43,11 @@ extern List *access_row_security(Relation relation);
 extern void access_conceal_details(QueryDesc *queryDesc, ErrorContextCallback *callback);
 extern void access_reveal_details(ErrorContextCallback *callback);
 
+/* last_access.c: where a statement of a client begins, what runs within one */
+extern void access_begin_statement(void);
+extern void access_enter_statement(void);
+extern void access_leave_statement(void);
+
 /* guard.c: utility statements */
 typedef struct GuardState GuardState;
 

@@ -13,7 +13,9 @@
  * break.h        what a test-only build can switch off
  * policy.c       creates and drops the native policies that carry ours
  * instantiate.c  predicates closed for one person, purpose and moment
- * explain.c      tells in words what predicate.c decides
+ * explain*.c     tells in words what predicate.c decides
+ * who_can.c      the same for every role
+ * last_access.c  what was done to the session's last statement
  * observe.c      counts what mode "observe" would have denied
  * guard*.c       closes the roads of tables' owners (see guard.h)
  * copy*.c        COPY FROM and TO of governed relations
@@ -134,6 +136,7 @@ extern bool governance_has_native_policies(Relation relation);
 extern void governance_changed(Oid relid);
 extern void governance_track(List *relids);
 extern List *governance_ancestors(Oid relid);
+extern uint64 governance_generation(void);
 extern int	command_from_name(const char *name);
 extern const char *command_name(int command);
 
@@ -230,6 +233,14 @@ extern void expression_context_pop(ErrorContextCallback *callback);
 extern Expr *once_per_execution(Expr *expr);
 extern Expr *expression_for_subject(Expr *expr, Oid subject);
 extern Expr *expression_for_plans(Expr *expr, Oid creator, List **relations);
+
+/* last_access.c: what a plan does to one governed relation, or a column of it */
+#define TRACE_FILTERED		(1 << 4)	/* with the bits of commands: rows are filtered */
+#define TRACE_NATIVE		(1 << 5)	/* by row security of users */
+#define TRACE_GLASS			(1 << 6)	/* known at the start: by break-glass, reading is not */
+
+extern void last_access_begin(Oid session);
+extern void last_access_note(Oid relid, Oid subject, int commands, AttrNumber masked);
 
 /* policy.c */
 

@@ -30,6 +30,7 @@
 #include "access/break.h"
 #include "access/mask.h"
 #include "access/parallel.h"
+#include "access/sysattr.h"
 #include "access/table.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_language.h"
@@ -61,13 +62,18 @@
 #define ITEM_EXEMPT			(-4004) /* a foreign-key check: nothing applies */
 #define ITEM_NEED_SUBJECT	(-4005) /* whom the ITEM_NEED that follow concern */
 #define ITEM_NEED_RELATION	(-4006) /* whose broken glass lets the next ITEM_NEED in */
+#define ITEM_TRACE_SUBJECT	(-4007) /* whom the ITEM_TRACE that follow concern */
 #define ITEM_NEED			(-4100) /* minus command: must be let in at start */
 #define ITEM_RELY			(-4200) /* the same, and the predicates rely on it */
+
+#define ITEM_TRACE			(-4300) /* minus TRACE_* and commands: for last_access() */
+#define ITEM_TRACE_MASKED	(-5000) /* minus number of a column that is masked */
 
 struct AccessPlan
 {
 	Oid			subject;
 	Oid			session;
+	Oid			traced;			/* whom the last ITEM_TRACE concerns */
 	bool		governed;		/* a governed relation was seen */
 	List	   *items;			/* of PlanInvalItem */
 	PlannerGlobal *glob;		/* dependencies of functions inlined here */
@@ -78,6 +84,7 @@ typedef struct EnforceContext
 {
 	AccessPlan *plan;
 	Oid			subject;		/* differs below trusted views */
+	int			trace;			/* commands, TRACE_* of the relation at hand */
 } EnforceContext;
 
 static bool enforce_walker(Node *node, EnforceContext *context);
@@ -286,6 +293,14 @@ lift_by_glass(EnforceContext *context, Oid relid, PredicateResult *result)
 		add_item(context->plan, ITEM_NEED_RELATION, relid);
 }
 
+static bool
+is_const_true(Node *node)
+{
+	return node == NULL ||
+		(IsA(node, Const) && !((Const *) node)->constisnull &&
+		 ((Const *) node)->consttype == BOOLOID && DatumGetBool(((Const *) node)->constvalue));
+}
+
 /* Quals by which existing rows are filtered for a command. */
 static List *
 row_quals(EnforceContext *context, Query *query, int rtindex, int command)
@@ -309,6 +324,9 @@ row_quals(EnforceContext *context, Query *query, int rtindex, int command)
 		ChangeVarNodes((Node *) result.expr, 1, rtindex, 0);
 		query->hasSubLinks |= checkExprHasSubLink((Node *) result.expr);
 		note_result(context, set, command, &result);
+		context->trace |= command;
+		if (!set->observe && !is_const_true((Node *) result.expr))
+			context->trace |= TRACE_FILTERED;
 		quals = lappend(quals, result.expr);
 	}
 	return quals;
@@ -365,14 +383,6 @@ is_net(Node *node)
 {
 	return node != NULL && IsA(node, FuncExpr) && ((FuncExpr *) node)->args == NIL &&
 		((FuncExpr *) node)->funcid == steward_function("library_enforces", 0, NULL);
-}
-
-static bool
-is_const_true(Node *node)
-{
-	return node == NULL ||
-		(IsA(node, Const) && !((Const *) node)->constisnull &&
-		 ((Const *) node)->consttype == BOOLOID && DatumGetBool(((Const *) node)->constvalue));
 }
 
 /*
@@ -479,6 +489,28 @@ merge_checks(EnforceContext *context, Query *query, int rtindex, AclMode perms)
 #undef CHECK
 }
 
+/* Notes for last_access() what is done to the relation. */
+static void
+note_trace(EnforceContext *context, Query *query, RangeTblEntry *rte, bool masks)
+{
+	AccessPlan *plan = context->plan;
+	Bitmapset  *columns = masks ? steward_selected_columns(query, rte) : NULL;
+	bool		whole_row = bms_is_member(0 - FirstLowInvalidHeapAttributeNumber, columns);
+
+	if (context->subject != plan->traced)
+	{
+		add_item(plan, ITEM_TRACE_SUBJECT, context->subject);
+		plan->traced = context->subject;
+	}
+	add_item(plan, ITEM_TRACE - context->trace, rte->relid);
+	for (AttrNumber attno = 1; columns != NULL && attno <= list_length(rte->eref->colnames); attno++)
+	{
+		if ((whole_row || bms_is_member(attno - FirstLowInvalidHeapAttributeNumber, columns)) &&
+			mask_may_apply(rte->relid, attno, context->subject))
+			add_item(plan, ITEM_TRACE_MASKED - attno, rte->relid);
+	}
+}
+
 /* Gives one relation of a query its predicates. */
 static void
 enforce_relation(EnforceContext *context, Query *query, int rtindex)
@@ -486,6 +518,7 @@ enforce_relation(EnforceContext *context, Query *query, int rtindex)
 	RangeTblEntry *rte = rt_fetch(rtindex, query->rtable);
 	bool		is_target = rtindex == query->resultRelation;
 	AclMode		perms = steward_required_perms(query, rte);
+	bool		masks;
 	List	   *quals = NIL;
 	List	   *checks = NIL;
 
@@ -506,8 +539,14 @@ enforce_relation(EnforceContext *context, Query *query, int rtindex)
 	if (is_target)
 		query->withCheckOptions = without_true_checks(query->withCheckOptions);
 
+	context->trace = 0;
 	if (steward_bypasses(context->subject) || guard_is_suspended())
+	{
+		note_trace(context, query, rte, false);
 		return;
+	}
+	if (rte->securityQuals != NIL)
+		context->trace = TRACE_FILTERED | TRACE_NATIVE;
 
 	switch (is_target ? query->commandType : CMD_SELECT)
 	{
@@ -543,7 +582,9 @@ enforce_relation(EnforceContext *context, Query *query, int rtindex)
 	rte->securityQuals = list_concat(quals, rte->securityQuals);
 	query->withCheckOptions = list_concat(checks, query->withCheckOptions);
 
-	if (mask_any(governance_of(rte->relid), context->subject))
+	masks = mask_any(governance_of(rte->relid), context->subject);
+	note_trace(context, query, rte, masks);
+	if (masks)
 	{
 		List	   *relations = NIL;
 
@@ -680,6 +721,7 @@ access_prepare_query(Query *query, ParamListInfo params)
 	plan->params = params;
 	plan->subject = access_subject();
 	plan->session = subject_session();
+	plan->traced = plan->subject;
 	if (is_foreign_key_check(query))
 	{
 		add_item(plan, ITEM_EXEMPT, InvalidOid);
@@ -815,6 +857,27 @@ check_seen(PlannedStmt *plan, Oid relid)
 			 errhint("Run the statement again; if it fails again, another extension plans it.")));
 }
 
+/* Notes for last_access() what the plan does to governed relations. */
+static void
+record_access(PlannedStmt *plan)
+{
+	Oid			subject = access_subject();
+	ListCell   *lc;
+
+	last_access_begin(subject_session());
+	foreach(lc, plan->invalItems)
+	{
+		PlanInvalItem *item = lfirst_node(PlanInvalItem, lc);
+
+		if (item->cacheId == ITEM_TRACE_SUBJECT)
+			subject = item->hashValue;
+		else if (item->cacheId < ITEM_TRACE_MASKED)
+			last_access_note(item->hashValue, subject, 0, ITEM_TRACE_MASKED - item->cacheId);
+		else if (item->cacheId <= ITEM_TRACE)
+			last_access_note(item->hashValue, subject, ITEM_TRACE - item->cacheId, 0);
+	}
+}
+
 /*
  * Checks, before a plan runs, that it was made for the person who runs it,
  * that it knows of every governed relation, and that some policy lets it in
@@ -830,6 +893,7 @@ access_executor_start(QueryDesc *queryDesc, int eflags)
 	bool		ours = false;
 	ListCell   *lc;
 
+	access_begin_statement();
 	if (!steward_is_created() || !governance_any())
 		return;
 
@@ -837,7 +901,7 @@ access_executor_start(QueryDesc *queryDesc, int eflags)
 	{
 		PlanInvalItem *item = lfirst_node(PlanInvalItem, lc);
 
-		if (likely(item->cacheId >= 0))
+		if (likely(item->cacheId >= 0) || item->cacheId <= ITEM_TRACE)
 			continue;
 		switch (item->cacheId)
 		{
@@ -858,6 +922,7 @@ access_executor_start(QueryDesc *queryDesc, int eflags)
 				need_relation = item->hashValue;
 				break;
 			case ITEM_SEEN:
+			case ITEM_TRACE_SUBJECT:
 				break;
 			default:
 				if (item->cacheId <= ITEM_RELY)
@@ -877,6 +942,8 @@ access_executor_start(QueryDesc *queryDesc, int eflags)
 	/* The plan that a parallel worker is given has left its items behind. */
 	if (!exempt && !IsParallelWorker())
 		steward_foreach_permission(plan, check_seen);
+	if (ours && !IsParallelWorker() && (eflags & EXEC_FLAG_EXPLAIN_ONLY) == 0)
+		record_access(plan);
 }
 
 /*

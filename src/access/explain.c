@@ -521,7 +521,10 @@ explain_rows(const Explanation *explanation)
 	return decision;
 }
 
-/* Names of the policies that apply, denying ones and those of users, too. */
+/*
+ * Names of the policies that apply, denying ones and those of users, too; a
+ * purpose in the situation counts as granted.
+ */
 List *
 explain_applying_policies(const Explanation *explanation)
 {
@@ -538,19 +541,20 @@ explain_applying_policies(const Explanation *explanation)
 		{
 			RowPolicy  *policy = lfirst(lc2);
 
-			if (policy_verdict(policy, explanation->command, situation->subject, situation->session,
-							   explanation->asked, situation->at) == POLICY_APPLIES)
-				names = lappend(names, makeString(pstrdup(policy->name)));
+			if (policy_concerns(policy, explanation->command, situation->subject, situation->session) &&
+				gate_is_open(policy->purposes, policy->valid_from, policy->valid_until,
+							 situation->purpose, situation->at))
+				names = lappend(names, pstrdup(policy->name));
 		}
 	}
 	foreach(lc, explanation->rel->rd_rsdesc == NULL ? NIL : explanation->rel->rd_rsdesc->policies)
 	{
 		RowSecurityPolicy *native = lfirst(lc);
 
-		if (!policy_is_carried(native) &&
+		if (!policy_is_carried(native) && !policy_is_net(native) &&
 			native_concerns_command(native, explanation->command) &&
 			native_concerns_role(native, situation->subject))
-			names = lappend(names, makeString(pstrdup(native->policy_name)));
+			names = lappend(names, pstrdup(native->policy_name));
 	}
 	return names;
 }
@@ -693,7 +697,6 @@ explain(Explanation *explanation)
 	}
 	explain_native_policies(explanation);
 	explain_masks(explanation);
-
 	if (explain_glass(explanation))
 		return;
 	if (steward_bypasses(subject))

@@ -54,5 +54,6 @@ extern char *expression_in_sql(Expr *expr, Oid relid);
 extern void explain_masks(Explanation *explanation);
 extern Bitmapset *explain_masked_columns(const Explanation *explanation);
 extern List *explain_column_names(Relation rel, const Bitmapset *columns);
+extern Datum explain_text_array(List *strings);
 
 #endif							/* STEWARD_EXPLAIN_H */

@@ -15,6 +15,7 @@
 
 #include "access/explain.h"
 #include "access/sysattr.h"
+#include "catalog/pg_type.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "optimizer/optimizer.h"
@@ -33,7 +34,8 @@ typedef enum MaskVerdict
 	MASK_SPARES_ROLE,
 	MASK_SPARES_PURPOSE,
 	MASK_NO_CELL,				/* its condition is false for everything */
-	MASK_BEATEN					/* another one always wins */
+	MASK_BEATEN,				/* another one always wins */
+	MASK_LIFTED					/* by break-glass, in this session */
 } MaskVerdict;
 
 /* Is it among the purposes that see through the mask? */
@@ -195,6 +197,8 @@ mask_reason(const Explanation *explanation, const PolicySet *set, const ColumnMa
 			return pstrdup("its condition is false for every cell");
 		case MASK_BEATEN:
 			return psprintf("mask \"%s\" (priority %d) wins in every cell", winner->name, winner->priority);
+		case MASK_LIFTED:
+			return pstrdup("lifted by break-glass");
 	}
 	elog(ERROR, "unrecognized verdict %d", (int) verdict);
 	return NULL;
@@ -210,6 +214,9 @@ explain_mask(Explanation *explanation, const PolicySet *set, const ColumnMask *m
 	char	   *expression = mask->text;
 	StringInfoData reason;
 
+	if (verdict == MASK_MASKS && glass_is_broken(RelationGetRelid(explanation->rel), explanation->situation.subject) &&
+		explanation->situation.at < glass_until())
+		verdict = MASK_LIFTED;
 	if (verdict == MASK_MASKS)
 		expression = expression_in_sql(expression_instantiate(mask->expr, &explanation->situation),
 									   set->relid);
@@ -304,4 +311,16 @@ explain_column_names(Relation rel, const Bitmapset *columns)
 	for (int attno = -1; (attno = bms_next_member(columns, attno)) >= 0;)
 		names = lappend(names, pstrdup(quote_identifier(NameStr(TupleDescAttr(RelationGetDescr(rel), attno - 1)->attname))));
 	return names;
+}
+
+/* A text array of the strings of a list. */
+Datum
+explain_text_array(List *strings)
+{
+	Datum	   *elems = palloc(sizeof(Datum) * Max(list_length(strings), 1));
+	ListCell   *lc;
+
+	foreach(lc, strings)
+		elems[foreach_current_index(lc)] = CStringGetTextDatum((char *) lfirst(lc));
+	return PointerGetDatum(construct_array(elems, list_length(strings), TEXTOID, -1, false, TYPALIGN_INT));
 }

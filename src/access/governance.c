@@ -126,12 +126,23 @@ command_name(int command)
  * ------------------------------------------------------------------------
  */
 
+/* Counts the times that something of it was forgotten. */
+static uint64 generation = 1;
+
+/* Two equal answers: what governs relations has not changed between. */
+uint64
+governance_generation(void)
+{
+	return generation;
+}
+
 static void
 invalidate_all(void)
 {
 	HASH_SEQ_STATUS status;
 	GovernanceEntry *entry;
 
+	generation++;
 	any_known = false;
 	if (entries == NULL)
 		return;
@@ -166,7 +177,10 @@ forget_by_relation(Datum arg, Oid relid)
 		}
 		entry = hash_search(entries, &relid, HASH_FIND, NULL);
 		if (entry != NULL)
+		{
+			generation++;
 			entry->valid = false;
+		}
 	}
 }
 

@@ -730,6 +730,34 @@ mask_any(const Governance *governance, Oid subject)
 	return false;
 }
 
+/* May the subject see something else in place of the column? */
+bool
+mask_may_apply(Oid relid, AttrNumber attno, Oid subject)
+{
+	ListCell   *lc;
+	Oid			type;
+	int32		typmod;
+	Oid			collation;
+	MaskResult	result;
+
+	foreach(lc, governance_of(relid)->sets)
+	{
+		const PolicySet *set = lfirst(lc);
+		ListCell   *lc2;
+
+		foreach(lc2, set->observe ? NIL : set->masks)
+		{
+			if (mask_attno(set, lfirst(lc2)) == attno && !mask_spares(lfirst(lc2), subject))
+				return true;
+		}
+	}
+	if (get_attgenerated(relid, attno) == '\0')
+		return false;
+	get_atttypetypmodcoll(relid, attno, &type, &typmod, &collation);
+	(void) mask_column(relid, makeVar(1, attno, type, typmod, collation, 0), subject, &result);
+	return result.masked;
+}
+
 /* ------------------------------------------------------------------------
  * Labels
  * ------------------------------------------------------------------------

@@ -59,6 +59,7 @@ extern void mask_make_ready(const ColumnMask *mask, Oid relid);
 extern AttrNumber mask_attno(const PolicySet *set, const ColumnMask *mask);
 extern bool mask_spares(const ColumnMask *mask, Oid subject);
 extern bool mask_any(const Governance *governance, Oid subject);
+extern bool mask_may_apply(Oid relid, AttrNumber attno, Oid subject);
 extern Expr *mask_column(Oid relid, Var *var, Oid subject, MaskResult *result);
 extern void mask_check_label(const ObjectAddress *column, const char *label);
 

@@ -21,12 +21,10 @@
 #include "access/tableam.h"
 #include "catalog/pg_authid.h"
 #include "catalog/pg_class.h"
-#include "catalog/pg_type.h"
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
 #include "utils/acl.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/rel.h"
@@ -41,18 +39,6 @@ typedef struct Candidate
 	Oid			roleid;
 	char	   *name;
 } Candidate;
-
-/* A text array of the strings of a list. */
-static ArrayType *
-text_array(List *strings)
-{
-	Datum	   *elems = palloc(sizeof(Datum) * Max(list_length(strings), 1));
-	ListCell   *lc;
-
-	foreach(lc, strings)
-		elems[foreach_current_index(lc)] = CStringGetTextDatum((char *) lfirst(lc));
-	return construct_array(elems, list_length(strings), TEXTOID, -1, false, TYPALIGN_INT);
-}
 
 /* The roles to whom purposes are granted by name. */
 static List *
@@ -176,7 +162,7 @@ emit(const Explanation *explanation, const char *role)
 	values[1] = nulls[1] ? (Datum) 0 : CStringGetTextDatum(explanation->asked);
 	values[2] = CStringGetTextDatum(command_name(explanation->command));
 	values[3] = CStringGetTextDatum(rows);
-	values[4] = PointerGetDatum(text_array(explain_column_names(explanation->rel, masked)));
+	values[4] = explain_text_array(explain_column_names(explanation->rel, masked));
 	tuplestore_putvalues(explanation->out->setResult, explanation->out->setDesc, values, nulls);
 }
 

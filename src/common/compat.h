@@ -82,6 +82,18 @@ steward_required_perms(Query *query, RangeTblEntry *rte)
 #endif
 }
 
+/* The columns that the entry reads, offset by FirstLowInvalidHeapAttributeNumber. */
+static inline Bitmapset *
+steward_selected_columns(Query *query, RangeTblEntry *rte)
+{
+#if PG_VERSION_NUM >= 160000
+	return rte->perminfoindex == 0 ? NULL :
+		getRTEPermissionInfo(query->rteperminfos, rte)->selectedCols;
+#else
+	return rte->selectedCols;
+#endif
+}
+
 /* Raises unless the query may read what it reads; checkAsUser is set. */
 static inline void
 steward_check_query_permissions(Query *query)
