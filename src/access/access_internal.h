@@ -73,8 +73,8 @@ typedef struct RowPolicy
 	Expr	   *check;			/* NULL: the qual holds for new rows too */
 
 	/*
-	 * The same, ready for a query: session functions are sub-selects that
-	 * run once an execution, sub-selects are rewritten and read with the
+	 * The same, ready for a query: session functions are sub-selects that run
+	 * once an execution, sub-selects are rewritten and read with the
 	 * creator's rights.
 	 */
 	bool		ready;			/* the following are filled in */
@@ -89,9 +89,12 @@ typedef struct PolicySet
 	Oid			relid;			/* the protected relation */
 	bool		observe;		/* count, do not filter */
 	List	   *policies;		/* of RowPolicy, ordered by name */
-	List	   *masks;			/* of ColumnMask (mask.h), by column and priority */
-	AttrMap    *attrmap;		/* protected relation -> relation asked about; NULL: the same */
-	Oid			rowtype;		/* row type of the relation asked about, with attrmap */
+	List	   *masks;			/* of ColumnMask (mask.h), by column and
+								 * priority */
+	AttrMap    *attrmap;		/* protected relation -> relation asked about;
+								 * NULL: the same */
+	Oid			rowtype;		/* row type of the relation asked about, with
+								 * attrmap */
 
 	/*
 	 * The allowing policies that concerned somebody last, see
@@ -100,7 +103,7 @@ typedef struct PolicySet
 	MemoryContext context;
 	struct
 	{
-		uint64		generation;	/* of roles and memberships; 0: nothing kept */
+		uint64		generation; /* of roles and memberships; 0: nothing kept */
 		Oid			subject;
 		Oid			session;
 		int			command;
@@ -117,7 +120,8 @@ typedef struct Governance
 {
 	Oid			relid;
 	List	   *sets;			/* of PolicySet; NIL: not governed */
-	bool		has_foreign;	/* it is a foreign table or has foreign partitions */
+	bool		has_foreign;	/* it is a foreign table or has foreign
+								 * partitions */
 } Governance;
 
 /* enforce.c */
@@ -194,9 +198,12 @@ typedef enum PredicateUse
 typedef struct PredicateResult
 {
 	Expr	   *expr;			/* NULL: every row */
-	bool		no_policy;		/* no allowing policy concerns subject and command */
-	bool		needs_start_check;	/* whether one applies depends on the execution */
-	bool		relies_on_start;	/* … and the predicate does not ask again */
+	bool		no_policy;		/* no allowing policy concerns subject and
+								 * command */
+	bool		needs_start_check;	/* whether one applies depends on the
+									 * execution */
+	bool		relies_on_start;	/* … and the predicate does not ask
+									 * again */
 	List	   *relations;		/* OIDs that sub-selects read */
 } PredicateResult;
 
@@ -235,9 +242,11 @@ extern Expr *expression_for_subject(Expr *expr, Oid subject);
 extern Expr *expression_for_plans(Expr *expr, Oid creator, List **relations);
 
 /* last_access.c: what a plan does to one governed relation, or a column of it */
-#define TRACE_FILTERED		(1 << 4)	/* with the bits of commands: rows are filtered */
+#define TRACE_FILTERED		(1 << 4)	/* with the bits of commands: rows are
+										 * filtered */
 #define TRACE_NATIVE		(1 << 5)	/* by row security of users */
-#define TRACE_GLASS			(1 << 6)	/* known at the start: by break-glass, reading is not */
+#define TRACE_GLASS			(1 << 6)	/* known at the start: by break-glass,
+										 * reading is not */
 
 extern void last_access_begin(Oid session);
 extern void last_access_note(Oid relid, Oid subject, int commands, AttrNumber masked);

@@ -387,7 +387,7 @@ copy_triggers_change_rows(Relation rel)
  */
 bool
 copy_check_as_condition(const char *query_string, Relation rel, Expr *expr, CopyCheck *check,
-				   List **condition)
+						List **condition)
 {
 	Bitmapset  *columns = NULL;
 

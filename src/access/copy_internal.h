@@ -26,7 +26,8 @@ typedef struct CopyLoad
 /* A check expression with sub-selects, as a plan that is asked about each row. */
 typedef struct CopyCheck
 {
-	FuncExpr   *call;			/* the call of copied_row_is_allowed() that asks */
+	FuncExpr   *call;			/* the call of copied_row_is_allowed() that
+								 * asks */
 	QueryDesc  *query_desc;		/* NULL: nothing had to be planned */
 	FunctionCallInfo row;		/* the call's arguments: columns of the row */
 	struct CopyCheck *outer;	/* that of the COPY around this one */

@@ -61,12 +61,14 @@
 #define ITEM_SEEN			(-4003) /* a governed relation that was dealt with */
 #define ITEM_EXEMPT			(-4004) /* a foreign-key check: nothing applies */
 #define ITEM_NEED_SUBJECT	(-4005) /* whom the ITEM_NEED that follow concern */
-#define ITEM_NEED_RELATION	(-4006) /* whose broken glass lets the next ITEM_NEED in */
+#define ITEM_NEED_RELATION	(-4006) /* whose broken glass lets the next
+									 * ITEM_NEED in */
 #define ITEM_TRACE_SUBJECT	(-4007) /* whom the ITEM_TRACE that follow concern */
 #define ITEM_NEED			(-4100) /* minus command: must be let in at start */
 #define ITEM_RELY			(-4200) /* the same, and the predicates rely on it */
 
-#define ITEM_TRACE			(-4300) /* minus TRACE_* and commands: for last_access() */
+#define ITEM_TRACE			(-4300) /* minus TRACE_* and commands: for
+									 * last_access() */
 #define ITEM_TRACE_MASKED	(-5000) /* minus number of a column that is masked */
 
 struct AccessPlan
@@ -192,7 +194,9 @@ is_foreign_key_check(Query *query)
 		query->setOperations != NULL || query->groupClause != NIL)
 		return false;
 
-	/* A period's key (18): SELECT 1 FROM (SELECT period FROM ONLY …) HAVING … */
+	/*
+	 * A period's key (18): SELECT 1 FROM (SELECT period FROM ONLY …) HAVING …
+	 */
 	if (query->commandType == CMD_SELECT && list_length(query->rtable) == 1 &&
 		query->havingQual != NULL)
 	{

@@ -330,8 +330,8 @@ explain_policy(Explanation *explanation, const PolicySet *set, const RowPolicy *
 		appendStringInfoString(&reason, "; the native policy that carries its expression is gone");
 
 	explain_emit(explanation, "row policy", policy->name,
-		 verdict == POLICY_APPLIES ? "applies" : "does not apply",
-		 reason.data, expr == NULL ? NULL : expression_in_sql(expr, set->relid));
+				 verdict == POLICY_APPLIES ? "applies" : "does not apply",
+				 reason.data, expr == NULL ? NULL : expression_in_sql(expr, set->relid));
 }
 
 /* Does a native policy of the relation's owner concern the role? */
@@ -386,12 +386,12 @@ explain_native_policies(Explanation *explanation)
 		if (expr == NULL || (explanation->command == COMMAND_INSERT && native->with_check_qual != NULL))
 			expr = native->with_check_qual;
 		explain_emit(explanation, "native policy", native->policy_name,
-			 command_fits && role_fits ? "applies" : "does not apply",
-			 !command_fits ? "is for another command" :
-			 !role_fits ? "concerns other roles" :
-			 native->permissive ? "row security of PostgreSQL, permissive; pg_steward's policies must allow the row, too" :
-			 "row security of PostgreSQL, restrictive; pg_steward's policies must allow the row, too",
-			 expr == NULL ? NULL : expression_in_sql(expr, RelationGetRelid(explanation->rel)));
+					 command_fits && role_fits ? "applies" : "does not apply",
+					 !command_fits ? "is for another command" :
+					 !role_fits ? "concerns other roles" :
+					 native->permissive ? "row security of PostgreSQL, permissive; pg_steward's policies must allow the row, too" :
+					 "row security of PostgreSQL, restrictive; pg_steward's policies must allow the row, too",
+					 expr == NULL ? NULL : expression_in_sql(expr, RelationGetRelid(explanation->rel)));
 	}
 }
 
@@ -626,7 +626,7 @@ explain_decision(Explanation *explanation)
 						 expression_in_sql(decision.observed, relid));
 
 	explain_emit(explanation, "decision", explanation->relname, verdict, reason.data,
-		 decision.admitted ? expression_in_sql(decision.predicate, relid) : "false");
+				 decision.admitted ? expression_in_sql(decision.predicate, relid) : "false");
 }
 
 /*
@@ -645,25 +645,25 @@ explain_glass(Explanation *explanation)
 		return false;
 	if (explanation->command != COMMAND_SELECT)
 	{
-		emit(explanation, "break-glass", name, "does not apply", "lifts what governs reading, not what governs writing", NULL);
+		explain_emit(explanation, "break-glass", name, "does not apply", "lifts what governs reading, not what governs writing", NULL);
 		return false;
 	}
 	if (!glass_is_broken(relid, subject) || explanation->situation.at >= glass_until())
 	{
-		emit(explanation, "break-glass", name, "does not apply",
-			 "the role may break the glass with steward.break_glass(); it is not broken in this session for this relation at that moment", NULL);
+		explain_emit(explanation, "break-glass", name, "does not apply",
+					 "the role may break the glass with steward.break_glass(); it is not broken in this session for this relation at that moment", NULL);
 		return false;
 	}
-	emit(explanation, "break-glass", name, "applies",
-		 psprintf("row policies and masks are lifted until %s, or until steward.end_break_glass()",
-				  moment_in_words(glass_until())), "true");
+	explain_emit(explanation, "break-glass", name, "applies",
+				 psprintf("row policies and masks are lifted until %s, or until steward.end_break_glass()",
+						  moment_in_words(glass_until())), "true");
 	native = native_predicate(explanation, COMMAND_SELECT, PREDICATE_ROWS);
 	if (native == NULL || is_bool_const(native, true))
-		emit(explanation, "decision", explanation->relname, "allowed", "every row, by break-glass", "true");
+		explain_emit(explanation, "decision", explanation->relname, "allowed", "every row, by break-glass", "true");
 	else
-		emit(explanation, "decision", explanation->relname, "filtered",
-			 "rows for which the expression is true: row security of PostgreSQL is not lifted by break-glass",
-			 expression_in_sql(native, relid));
+		explain_emit(explanation, "decision", explanation->relname, "filtered",
+					 "rows for which the expression is true: row security of PostgreSQL is not lifted by break-glass",
+					 expression_in_sql(native, relid));
 	return true;
 }
 
@@ -682,9 +682,9 @@ explain(Explanation *explanation)
 		char		relkind = explanation->rel->rd_rel->relkind;
 
 		explain_emit(explanation, "decision", explanation->relname, "not governed",
-			 relkind == RELKIND_VIEW ? "a view: what governs the tables that it reads applies" :
-			 relkind == RELKIND_MATVIEW ? "a materialized view: it shows what was seen by whoever refreshed it" :
-			 "the relation is not protected", "true");
+					 relkind == RELKIND_VIEW ? "a view: what governs the tables that it reads applies" :
+					 relkind == RELKIND_MATVIEW ? "a materialized view: it shows what was seen by whoever refreshed it" :
+					 "the relation is not protected", "true");
 		return;
 	}
 
@@ -701,8 +701,8 @@ explain(Explanation *explanation)
 		return;
 	if (steward_bypasses(subject))
 		explain_emit(explanation, "decision", explanation->relname, "bypassed",
-			 superuser_arg(subject) ? "the role is a superuser: no policy is enforced" :
-			 "the role has BYPASSRLS: no policy is enforced", "true");
+					 superuser_arg(subject) ? "the role is a superuser: no policy is enforced" :
+					 "the role has BYPASSRLS: no policy is enforced", "true");
 	else
 		explain_decision(explanation);
 }

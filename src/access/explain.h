@@ -35,7 +35,8 @@ typedef struct Decision
 {
 	Expr	   *predicate;		/* enforced */
 	Expr	   *observed;		/* only counted; NULL: nothing is */
-	bool		admitted;		/* an allowing policy applies in every enforcing set */
+	bool		admitted;		/* an allowing policy applies in every
+								 * enforcing set */
 	bool		reads;			/* update, delete: select is admitted, too */
 } Decision;
 

@@ -296,7 +296,10 @@ refuse_entry(RangeTblEntry *rte, Refusal *refusal)
 				Relation	view = table_open(rte->relid, AccessShareLock);
 				bool		refused;
 
-				/* Before 16, the rule of a view has entries of the view itself. */
+				/*
+				 * Before 16, the rule of a view has entries of the view
+				 * itself.
+				 */
 				refusal->views = lappend_oid(refusal->views, rte->relid);
 				refused = find_refused((Node *) get_view_query(view), refusal);
 				table_close(view, AccessShareLock);
@@ -407,7 +410,7 @@ static void
 raise_refusal(const Refusal *refusal, const char *text)
 {
 	int			position = refusal->location < 0 || text == NULL ? 0 :
-		pg_mbstrlen_with_len(text, Min(refusal->location, (int) strlen(text))) + 1;
+	pg_mbstrlen_with_len(text, Min(refusal->location, (int) strlen(text))) + 1;
 	char	   *signature;
 
 	if (refusal->construct != NULL)

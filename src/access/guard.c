@@ -277,7 +277,7 @@ before_alter_domain(AlterDomainStmt *stmt)
 		return;
 	foreach(lc, guard_relations_of_type(typid))
 		guard_require_allowance(lfirst_oid(lc), "validate a constraint of a domain that is used by",
-						  "The constraint would be tested on rows that are hidden.");
+								"The constraint would be tested on rows that are hidden.");
 }
 
 /* Only superusers, restoring a dump, make native policies that carry ours. */
@@ -324,7 +324,7 @@ access_before_utility(PlannedStmt *pstmt, const char *query_string, ProcessUtili
 		case T_AlterRoleStmt:
 		case T_DropRoleStmt:
 			guard_role_statement(stmt);
-			return NULL;			/* runs no code of users */
+			return NULL;		/* runs no code of users */
 		case T_RenameStmt:
 			guard_role_statement(stmt);
 			break;

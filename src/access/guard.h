@@ -40,17 +40,22 @@ typedef struct GuardLevel
 	struct GuardLevel *outer;
 	uint64		id;
 	int			nest;			/* transaction nesting level at which it began */
-	Oid			subject;		/* who acted when it began: core may switch to the table's owner */
+	Oid			subject;		/* who acted when it began: core may switch to
+								 * the table's owner */
 	NodeTag		tag;
 	ObjectType	object;			/* of DROP and RENAME */
 	bool		using_clause;	/* ALTER COLUMN TYPE … USING */
 	bool		detaches;		/* DETACH PARTITION */
 	bool		finishing;		/* our own clean-up runs: refuse nothing */
 	bool		weakens;		/* DISABLE or NO FORCE ROW LEVEL SECURITY */
-	List	   *unsecured;		/* governed relations whose row security was off before */
-	List	   *created;		/* relations not governed before the statement: checked at its end */
-	List	   *joined;			/* relations to which it gave a governed parent */
-	List	   *left;			/* child and parent, alternating, that it parted */
+	List	   *unsecured;		/* governed relations whose row security was
+								 * off before */
+	List	   *created;		/* relations not governed before the
+								 * statement: checked at its end */
+	List	   *joined;			/* relations to which it gave a governed
+								 * parent */
+	List	   *left;			/* child and parent, alternating, that it
+								 * parted */
 	List	   *dropped;		/* relations of which governance speaks */
 	List	   *lost;			/* of LostPolicy */
 	List	   *renamed;		/* of RenamedColumn */

@@ -636,7 +636,7 @@ check_partition_key(Oid relid)
 	d = SysCacheGetAttr(PARTRELID, tup, Anum_pg_partitioned_table_partexprs, &isnull);
 	if (!isnull)
 		problem = check_functions(psprintf("The partition key of table \"%s\"", get_rel_name(relid)),
-								   stringToNode(TextDatumGetCString(d)));
+								  stringToNode(TextDatumGetCString(d)));
 	ReleaseSysCache(tup);
 	return problem;
 }
@@ -773,7 +773,7 @@ guard_check_relation(Oid relid)
 	for (int i = 0; i < lengthof(catalogs); i++)
 	{
 		problem = check_catalog(relid, catalogs[i].catalog, catalogs[i].index,
-											catalogs[i].attno, catalogs[i].check);
+								catalogs[i].attno, catalogs[i].check);
 		if (problem != NULL)
 			return problem;
 	}

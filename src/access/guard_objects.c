@@ -210,7 +210,7 @@ constraint_written(Oid constraintid, bool altered)
 		/* Renaming is fine, validating is not. */
 		HeapTuple	before = SearchSysCache1(CONSTROID, ObjectIdGetDatum(constraintid));
 		bool		validated = HeapTupleIsValid(before) &&
-			((Form_pg_constraint) GETSTRUCT(before))->convalidated;
+		((Form_pg_constraint) GETSTRUCT(before))->convalidated;
 
 		if (HeapTupleIsValid(before))
 			ReleaseSysCache(before);
@@ -232,7 +232,7 @@ constraint_written(Oid constraintid, bool altered)
 
 		foreach(lc, guard_relations_of_type(form->contypid))
 			guard_require_allowance(lfirst_oid(lc), "constrain a domain that is used by",
-							  "The constraint would be tested on rows that are hidden.");
+									"The constraint would be tested on rows that are hidden.");
 	}
 }
 
@@ -414,7 +414,7 @@ require_schema_publishable(Oid nspid)
 
 	foreach(lc, guard_everything())
 		if (!OidIsValid(nspid) || get_rel_namespace(lfirst_oid(lc)) == nspid)
-			guard_require_allowance(lfirst_oid(lc), "publish", "Subscribers would receive every row.");
+		guard_require_allowance(lfirst_oid(lc), "publish", "Subscribers would receive every row.");
 }
 
 static void
@@ -477,7 +477,7 @@ function_written(Oid funcid)
 
 	foreach(lc, guard_relations_of_function(funcid))
 		guard_require_allowance(lfirst_oid(lc), "change a function that is called for rows of",
-						  "It is part of an index, constraint, default, trigger, rule or policy of the table.");
+								"It is part of an index, constraint, default, trigger, rule or policy of the table.");
 }
 
 /* A domain is altered; its default runs with the rights of whoever inserts. */

@@ -187,15 +187,15 @@ guard_role_statement(Node *stmt)
 		case T_DropRoleStmt:
 			if (steward_is_created())
 				foreach(lc, ((DropRoleStmt *) stmt)->roles)
-				{
-					const char *name = spec_name(lfirst_node(RoleSpec, lc));
+			{
+				const char *name = spec_name(lfirst_node(RoleSpec, lc));
 
-					if (own_role(name) >= 0)
-						ereport(ERROR,
-								(errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),
-								 errmsg("role \"%s\" belongs to extension \"pg_steward\"", name),
-								 errhint("Drop the extension first, in every database of the cluster.")));
-				}
+				if (own_role(name) >= 0)
+					ereport(ERROR,
+							(errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),
+							 errmsg("role \"%s\" belongs to extension \"pg_steward\"", name),
+							 errhint("Drop the extension first, in every database of the cluster.")));
+			}
 			break;
 		default:
 			break;

@@ -497,8 +497,8 @@ instantiate_policy(const RowPolicy *policy, Oid relid, int command, const Situat
 {
 	RowPolicy  *copy = palloc(sizeof(RowPolicy));
 	bool		applies = policy_concerns(policy, command, situation->subject, situation->session) &&
-		gate_is_open(policy->purposes, policy->valid_from, policy->valid_until,
-					 situation->purpose, situation->at);
+	gate_is_open(policy->purposes, policy->valid_from, policy->valid_until,
+				 situation->purpose, situation->at);
 
 	*copy = *policy;
 	copy->ready = true;

@@ -23,7 +23,8 @@
 typedef struct TreeState
 {
 	JsonLexContext *lex;
-	List	   *open;			/* of JsonValue: objects and arrays, innermost last */
+	List	   *open;			/* of JsonValue: objects and arrays, innermost
+								 * last */
 	JsonValue  *root;
 	int			nnodes;
 	const char *problem;		/* set by an action that cannot go on */
@@ -175,7 +176,8 @@ json_tree(const char *bytes, Size len, const char **problem)
 	if (!pg_verify_mbstr(PG_UTF8, bytes, (int) len, true))
 		return NULL;
 	text = pg_any_to_server(bytes, (int) len, PG_UTF8);
-	if (text != bytes)
+
+	if (text !=bytes)
 		len = strlen(text);
 	if (too_deep(text, len))
 	{

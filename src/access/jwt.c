@@ -155,7 +155,7 @@ find_key(const Issuer *issuer, const JsonValue *header, SignatureAlgorithm algor
 	{
 		VerifyKey  *key = lfirst(lc);
 		bool		fits = crypto_key_fits(&key->key, algorithm) &&
-			(key->any_algorithm || key->algorithm == algorithm);
+		(key->any_algorithm || key->algorithm == algorithm);
 
 		if (kid != NULL)
 		{

@@ -199,7 +199,10 @@ add_note(Answer *answer, const Note *note, Explanation *explanation)
 		foreach(lc, explain_applying_policies(explanation))
 			add_policy(answer, lfirst(lc));
 
-		/* The plan knows whether there is a predicate, not what gates make of it. */
+		/*
+		 * The plan knows whether there is a predicate, not what gates make of
+		 * it.
+		 */
 		if ((note->commands & TRACE_FILTERED) != 0 && !answer->filtered)
 			answer->filtered = !unchanged ||
 				!is_bool_const(explain_rows(explanation).predicate, true);

@@ -295,6 +295,7 @@ mask_parse_for_column(const char *text, AttrNumber attno, Oid type, int32 typmod
 							 GUC_ACTION_SAVE, true, 0, false);
 
 	pstate->p_sourcetext = text;
+
 	pstate->p_ref_hook_state = makeVar(1, attno, type, typmod, collation, 0);
 	pstate->p_pre_columnref_hook = resolve_value;
 

@@ -43,7 +43,8 @@ typedef struct MaskResult
 {
 	bool		masked;			/* some mask may apply */
 	bool		always;			/* one does so whatever the purpose */
-	List	   *spared_by;		/* of ArrayType *: the purposes that spare, a mask each */
+	List	   *spared_by;		/* of ArrayType *: the purposes that spare, a
+								 * mask each */
 	List	   *relations;		/* OIDs that sub-selects read */
 } MaskResult;
 

@@ -53,7 +53,8 @@ typedef struct ExtraColumns
 	int			rtindex;
 	int			sublevels_up;
 	int			natts;			/* of the relation */
-	bool		whole_rows;		/* move references to the whole row, not to system columns */
+	bool		whole_rows;		/* move references to the whole row, not to
+								 * system columns */
 	List	   *attnos;			/* 0 is the whole row */
 } ExtraColumns;
 

@@ -29,10 +29,12 @@ typedef struct TraceContext
 {
 	Oid			subject;
 	List	   *queries;		/* of Query, innermost first */
-	List	   *visited;		/* of Query: CTEs on the way, for recursive ones */
+	List	   *visited;		/* of Query: CTEs on the way, for recursive
+								 * ones */
 	MaskResult	result;
 	int			depth;			/* of the assignment, in queries */
-	int			skip;			/* "excluded" of ON CONFLICT: not read from the table */
+	int			skip;			/* "excluded" of ON CONFLICT: not read from
+								 * the table */
 } TraceContext;
 
 static bool trace_walker(Node *node, TraceContext *context);

@@ -57,6 +57,7 @@ policy_parse_state(Relation rel, const char *text)
 	ParseState *pstate = make_parsestate(NULL);
 
 	pstate->p_sourcetext = text;
+
 	addNSItemToQuery(pstate,
 					 addRangeTableEntryForRelation(pstate, rel, AccessShareLock, NULL, false, false),
 					 false, true, true);
@@ -155,7 +156,10 @@ steward_create_carrier(PG_FUNCTION_ARGS)
 	using_text = text_to_cstring(PG_GETARG_TEXT_PP(2));
 	require_user_table(relid);
 
-	/* The lock that CreatePolicy() will take; taken first, it cannot deadlock. */
+	/*
+	 * The lock that CreatePolicy() will take; taken first, it cannot
+	 * deadlock.
+	 */
 	rel = table_open(relid, AccessExclusiveLock);
 
 	check_on_relation("using_expr", using_text, rel, creator);

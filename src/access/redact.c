@@ -114,7 +114,7 @@ redacted(const char *text, Size limit, bool secrets)
 
 	if (text == NULL)
 		return NULL;
-	for (const char *p = text; (p = strpbrk(p, secrets ? "e\\" : "e")) != NULL && p - text < limit;)
+	for (const char *p = text; (p = strpbrk(p, secrets ? "e\\" : "e")) != NULL && p - text <limit;)
 	{
 		bool		is_secret = *p == '\\';
 		Size		len;
@@ -122,7 +122,8 @@ redacted(const char *text, Size limit, bool secrets)
 		if (is_secret)
 			len = secret_length(p);
 		else
-			len = p > text && is_base64url(p[-1]) ? 0 : token_length(p);
+			len = p > text &&is_base64url(p[-1]) ? 0 : token_length(p);
+
 		if (len == 0)
 		{
 			p++;
@@ -204,7 +205,7 @@ access_redact_log(ErrorData *edata)
 	{
 		char	   *text = redacted(*texts[i], SIZE_MAX, secrets);
 
-		if (text != NULL)
+		if (text !=NULL)
 			*texts[i] = text;
 	}
 

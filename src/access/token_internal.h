@@ -25,11 +25,11 @@
 #define MAX_TOKEN_LENGTH	16384	/* bytes */
 #define MAX_JWKS_LENGTH		131072	/* bytes */
 #define MAX_JWKS_KEYS		100
-#define MAX_SUBJECT_LENGTH	255		/* bytes, as OpenID Connect has it */
-#define MIN_SECRET_LENGTH	32		/* bytes, as RFC 7518 has it for HS256 */
+#define MAX_SUBJECT_LENGTH	255 /* bytes, as OpenID Connect has it */
+#define MIN_SECRET_LENGTH	32	/* bytes, as RFC 7518 has it for HS256 */
 #define MAX_CLAIM_VALUES	1000
 
-#define FINGERPRINT_LENGTH	32		/* characters */
+#define FINGERPRINT_LENGTH	32	/* characters */
 
 /* ---------------- json.c ---------------- */
 

@@ -45,7 +45,8 @@
 
 typedef struct TrustEntry
 {
-	Oid			objid;			/* hash key; OIDs of pg_class and pg_proc may collide */
+	Oid			objid;			/* hash key; OIDs of pg_class and pg_proc may
+								 * collide */
 	bool		is_view;
 	bool		is_function;
 	bool		in_policies;

@@ -129,8 +129,8 @@ static bool
 has_privilege(Oid relid, Oid roleid, int command)
 {
 	AclMode		mode = command == COMMAND_SELECT ? ACL_SELECT :
-		command == COMMAND_INSERT ? ACL_INSERT :
-		command == COMMAND_UPDATE ? ACL_UPDATE : ACL_DELETE;
+	command == COMMAND_INSERT ? ACL_INSERT :
+	command == COMMAND_UPDATE ? ACL_UPDATE : ACL_DELETE;
 
 	return pg_class_aclcheck(relid, roleid, mode) == ACLCHECK_OK ||
 		(command != COMMAND_DELETE &&

@@ -20,7 +20,8 @@
 #include "common/common.h"
 
 #define CRYPTO_SHA256_LENGTH	32	/* bytes */
-#define CRYPTO_KEY_LENGTH		32	/* bytes, of the master key and of HMAC keys */
+#define CRYPTO_KEY_LENGTH		32	/* bytes, of the master key and of HMAC
+									 * keys */
 
 /* hash.c */
 extern void crypto_sha256(const void *data, Size len, uint8 *digest);

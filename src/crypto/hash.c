@@ -127,7 +127,7 @@ char *
 base64url_encode(const uint8 *bytes, Size len)
 {
 	static const char digits[] =
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 	char	   *out = palloc((len + 2) / 3 * 4 + 1);
 	Size		n = 0;
 	uint32		bits = 0;

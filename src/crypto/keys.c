@@ -168,7 +168,7 @@ hex_digit(uint8 c)
 static bool
 parse_master_key(const uint8 *text, Size len)
 {
-	const uint8 *p = text + sizeof(MASTER_KEY_HEADER) - 1;
+	const uint8 *p = text +sizeof(MASTER_KEY_HEADER) - 1;
 
 	if (len != MASTER_KEY_SIZE || text[len - 1] != '\n' ||
 		memcmp(text, MASTER_KEY_HEADER, sizeof(MASTER_KEY_HEADER) - 1) != 0)
@@ -189,7 +189,7 @@ parse_master_key(const uint8 *text, Size len)
 static bool
 read_master_key(const char *path)
 {
-	uint8		text[MASTER_KEY_SIZE + 1];
+	uint8 text[ MASTER_KEY_SIZE + 1];
 	Size		len;
 	bool		good;
 
@@ -211,8 +211,8 @@ write_key_file(const char *path)
 {
 	static const char digits[] = "0123456789abcdef";
 	uint8		key[CRYPTO_KEY_LENGTH];
-	char		text[MASTER_KEY_SIZE + 1];
-	char	   *p = text + sizeof(MASTER_KEY_HEADER) - 1;
+	char text[	MASTER_KEY_SIZE + 1];
+	char	   *p = text +sizeof(MASTER_KEY_HEADER) - 1;
 	int			fd;
 	bool		good;
 

@@ -48,7 +48,7 @@ crypto_key_fits(const PublicKey *key, SignatureAlgorithm algorithm)
 
 /* Makes OpenSSL's key from parameters; NULL where they make none. */
 static EVP_PKEY *
-key_from_params(const char *type, OSSL_PARAM_BLD *builder)
+key_from_params(const char *type, OSSL_PARAM_BLD * builder)
 {
 	OSSL_PARAM *params = OSSL_PARAM_BLD_to_param(builder);
 	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, type, NULL);
@@ -215,7 +215,7 @@ crypto_verify(const PublicKey *key, SignatureAlgorithm algorithm,
 		{
 			int			der_len = 0;
 			unsigned char *der = signature_len == 2 * P256_BYTES ?
-				der_signature(signature, &der_len) : NULL;
+			der_signature(signature, &der_len) : NULL;
 
 			good = der != NULL && verify_with(pkey, algorithm, data, len, der, der_len);
 			OPENSSL_free(der);
