@@ -245,3 +245,16 @@ INSERT INTO regress_c VALUES (1);
 DELETE FROM regress_p;
 RESET ROLE;
 SELECT * FROM regress_hit;
+
+-- the WHERE of DO UPDATE is not asked about a row that may not be seen
+SET ROLE regress_admin1;
+SELECT steward.create_row_policy('conflict', 'regress_hit', 'id > 1', commands => '{all}', check_expr => 'true');
+SET ROLE regress_reader1;
+CREATE FUNCTION regress_saw(regress_hit) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN RAISE NOTICE 'saw %', $1; RETURN true; END $$;
+RESET ROLE;
+GRANT INSERT ON regress_hit TO regress_reader1;
+SET ROLE regress_reader1;
+INSERT INTO regress_hit VALUES (2) ON CONFLICT DO NOTHING;
+INSERT INTO regress_hit AS h VALUES (2) ON CONFLICT (id) DO UPDATE SET done = true WHERE regress_saw(h);
+INSERT INTO regress_hit AS h VALUES (1) ON CONFLICT (id) DO UPDATE SET done = true WHERE regress_saw(h);
+RESET ROLE;

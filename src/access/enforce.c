@@ -515,6 +515,41 @@ note_trace(EnforceContext *context, Query *query, RangeTblEntry *rte, bool masks
 	}
 }
 
+/*
+ * Core asks the WHERE of DO UPDATE before it checks that the row in conflict
+ * may be seen; here the checks, which raise, are asked first.
+ */
+static void
+guard_conflict_where(Query *query, List *checks)
+{
+	CaseExpr   *cases;
+	CaseWhen   *when;
+	List	   *quals = NIL;
+	ListCell   *lc;
+
+	if (query->onConflict == NULL || query->onConflict->onConflictWhere == NULL)
+		return;
+	foreach(lc, checks)
+	{
+		WithCheckOption *check = lfirst_node(WithCheckOption, lc);
+
+		if (check->kind == WCO_RLS_CONFLICT_CHECK)
+			quals = lappend(quals, copyObject(check->qual));
+	}
+	if (quals == NIL)
+		return;
+	when = makeNode(CaseWhen);
+	when->expr = list_length(quals) == 1 ? linitial(quals) : makeBoolExpr(AND_EXPR, quals, -1);
+	when->result = (Expr *) query->onConflict->onConflictWhere;
+	when->location = -1;
+	cases = makeNode(CaseExpr);
+	cases->casetype = BOOLOID;
+	cases->args = list_make1(when);
+	cases->defresult = (Expr *) makeBoolConst(false, false);
+	cases->location = -1;
+	query->onConflict->onConflictWhere = (Node *) cases;
+}
+
 /* Gives one relation of a query its predicates. */
 static void
 enforce_relation(EnforceContext *context, Query *query, int rtindex)
@@ -598,6 +633,10 @@ enforce_relation(EnforceContext *context, Query *query, int rtindex)
 			mask_table_entry(query, rtindex, context->subject, &relations);
 		note_relations(context->plan, relations);
 	}
+
+	/* After the masks: the checks see the real values. */
+	if (is_target)
+		guard_conflict_where(query, checks);
 }
 
 /* ------------------------------------------------------------------------

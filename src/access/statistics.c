@@ -73,6 +73,7 @@ statistics_enforce(Query *query, int rtindex)
 	select->querySource = QSRC_ORIGINAL;
 	select->canSetTag = true;
 	select->rtable = list_make1(index);
+	STEWARD_NO_PERMS(select, index);
 	select->jointree = makeFromExpr(list_make1(ref),
 									(Node *) makeBoolExpr(AND_EXPR, list_make2(same, active), -1));
 

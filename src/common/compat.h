@@ -154,6 +154,14 @@ steward_lock_acquire(const LOCKTAG *tag, LOCKMODE mode, LOCALLOCK **locallock)
 #endif
 }
 
+/* A relation that is read with nobody's permissions still has an entry. */
+#if PG_VERSION_NUM >= 160000
+#define STEWARD_NO_PERMS(query, rte) \
+	((void) addRTEPermissionInfo(&(query)->rteperminfos, rte))
+#else
+#define STEWARD_NO_PERMS(query, rte) ((void) 0)
+#endif
+
 /* A relation goes into a sub-select: so do its permissions. */
 #if PG_VERSION_NUM >= 160000
 #define STEWARD_MOVE_PERMS(query, rte, inner, inner_rte) \
