@@ -81,6 +81,7 @@ CREATE TABLE regress_ans.visit (person int, what text);
 INSERT INTO regress_ans.visit VALUES (1, 'a'), (2, 'b');
 GRANT ALL ON regress_ans.visit TO public;
 SELECT steward.protect('regress_ans.visit');
+SELECT steward.grant_break_glass('regress_ans_ann');
 SELECT steward.create_row_policy('every', 'regress_ans.visit', 'true', commands => '{all}');
 \c
 SET timezone = 'UTC';
@@ -149,6 +150,13 @@ DROP TABLE kept;
 DO 'BEGIN PERFORM 1 / (id - id) FROM regress_ans.person; END';
 SELECT count(*) FROM regress_ans.visit;
 SELECT * FROM steward.last_access();
+-- the glass is broken
+SELECT steward.break_glass('test') IS NOT NULL AS broken;
+SELECT id, ssn FROM regress_ans.person;
+SELECT kind, name, verdict, reason FROM steward.explain_access('regress_ans.person') WHERE name = 'ssn' OR kind = 'decision';
+SELECT * FROM steward.last_access();
+SELECT steward.end_break_glass();
+SELECT * FROM steward.last_access();
 RESET ROLE;
 -- changed since
 SET ROLE regress_ans_ann;
@@ -159,6 +167,7 @@ SELECT steward.create_row_policy('later', 'regress_ans.person', 'true', '{regres
 SELECT * FROM steward.last_access();
 SELECT steward.drop_row_policy('later', 'regress_ans.person');
 RESET steward.purpose;
+SELECT steward.revoke_break_glass('regress_ans_ann');
 SELECT steward.unprotect('regress_ans.visit', 'end of test');
 SELECT count(*) FROM regress_ans.visit;
 \c

@@ -567,7 +567,7 @@ explain_decision(Explanation *explanation)
 	int			command = explanation->command;
 	bool		inserts = command == COMMAND_INSERT;
 	Decision	decision = explain_rows(explanation);
-	Bitmapset  *masked = explain_masked_columns(explanation);
+	Bitmapset  *masked = explain_is_lifted(explanation) ? NULL : explain_masked_columns(explanation);
 	bool		enforced = false;
 	const char *verdict;
 	StringInfoData reason;

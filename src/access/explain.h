@@ -53,6 +53,7 @@ extern char *expression_in_sql(Expr *expr, Oid relid);
 
 /* explain_mask.c */
 extern void explain_masks(Explanation *explanation);
+extern bool explain_is_lifted(const Explanation *explanation);
 extern Bitmapset *explain_masked_columns(const Explanation *explanation);
 extern List *explain_column_names(Relation rel, const Bitmapset *columns);
 extern Datum explain_text_array(List *strings);

@@ -204,6 +204,14 @@ mask_reason(const Explanation *explanation, const PolicySet *set, const ColumnMa
 	return NULL;
 }
 
+/* Does break-glass lift masks for the person in this session? */
+bool
+explain_is_lifted(const Explanation *explanation)
+{
+	return glass_is_broken(RelationGetRelid(explanation->rel), explanation->situation.subject) &&
+		explanation->situation.at < glass_until();
+}
+
 /* One row: a mask. */
 static void
 explain_mask(Explanation *explanation, const PolicySet *set, const ColumnMask *mask)
@@ -214,8 +222,7 @@ explain_mask(Explanation *explanation, const PolicySet *set, const ColumnMask *m
 	char	   *expression = mask->text;
 	StringInfoData reason;
 
-	if (verdict == MASK_MASKS && glass_is_broken(RelationGetRelid(explanation->rel), explanation->situation.subject) &&
-		explanation->situation.at < glass_until())
+	if (verdict == MASK_MASKS && explain_is_lifted(explanation))
 		verdict = MASK_LIFTED;
 	if (verdict == MASK_MASKS)
 		expression = expression_in_sql(expression_instantiate(mask->expr, &explanation->situation),
