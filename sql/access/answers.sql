@@ -52,6 +52,11 @@ CREATE VIEW regress_ans.who AS
     SELECT * FROM steward.who_can_access('regress_ans.person') WHERE role LIKE 'regress\_ans%';
 SELECT * FROM regress_ans.who;
 SELECT * FROM steward.who_can_access('regress_ans.person', '2091-01-01') WHERE role = 'regress_ans_bob' AND command = 'select';
+SELECT steward.set_attribute('regress_ans_bob', 'limit', '{none}');
+SELECT steward.create_row_policy('unreadable', 'regress_ans.person', 'salary < steward.attr(''limit'', 5)', commands => '{delete}');
+SELECT * FROM regress_ans.who WHERE command = 'delete';
+SELECT steward.drop_row_policy('unreadable', 'regress_ans.person');
+SELECT steward.set_attribute('regress_ans_bob', 'limit', NULL);
 REVOKE ALL ON regress_ans.person FROM regress_ans_bob;
 GRANT SELECT (id) ON regress_ans.person TO regress_ans_bob;
 SELECT role, purpose, command FROM regress_ans.who WHERE role = 'regress_ans_bob';

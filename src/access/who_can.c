@@ -14,11 +14,10 @@
 
 #include "access/explain.h"
 #include "access/genam.h"
-#include "access/heapam.h"
 #include "access/htup_details.h"
 #include "access/relation.h"
 #include "access/table.h"
-#include "access/tableam.h"
+#include "access/xact.h"
 #include "catalog/pg_authid.h"
 #include "catalog/pg_class.h"
 #include "funcapi.h"
@@ -28,7 +27,7 @@
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/rel.h"
-#include "utils/snapmgr.h"
+#include "utils/resowner.h"
 #include "utils/syscache.h"
 
 #define Anum_purpose_grant_to_role		2
@@ -137,15 +136,28 @@ has_privilege(Oid relid, Oid roleid, int command)
 		 pg_attribute_aclcheck_all(relid, roleid, mode, ACLMASK_ANY) == ACLCHECK_OK);
 }
 
+static void
+emit(const Explanation *explanation, const char *role, const char *rows, const Bitmapset *masked)
+{
+	Datum		values[5];
+	bool		nulls[5] = {0};
+
+	values[0] = CStringGetTextDatum(role);
+	nulls[1] = explanation->asked == NULL;
+	values[1] = nulls[1] ? (Datum) 0 : CStringGetTextDatum(explanation->asked);
+	values[2] = CStringGetTextDatum(command_name(explanation->command));
+	values[3] = CStringGetTextDatum(rows);
+	values[4] = explain_text_array(explain_column_names(explanation->rel, masked));
+	tuplestore_putvalues(explanation->out->setResult, explanation->out->setDesc, values, nulls);
+}
+
 /* One row, unless nothing is seen. */
 static void
-emit(const Explanation *explanation, const char *role)
+answer_command(const Explanation *explanation, const char *role)
 {
 	Oid			relid = RelationGetRelid(explanation->rel);
 	const char *rows = "all";
 	Bitmapset  *masked = NULL;
-	Datum		values[5];
-	bool		nulls[5] = {0};
 
 	if (governance_of(relid)->sets != NIL && !steward_bypasses(explanation->situation.subject))
 	{
@@ -157,13 +169,45 @@ emit(const Explanation *explanation, const char *role)
 			rows = expression_in_sql(decision.predicate, relid);
 		masked = explain_masked_columns(explanation);
 	}
-	values[0] = CStringGetTextDatum(role);
-	nulls[1] = explanation->asked == NULL;
-	values[1] = nulls[1] ? (Datum) 0 : CStringGetTextDatum(explanation->asked);
-	values[2] = CStringGetTextDatum(command_name(explanation->command));
-	values[3] = CStringGetTextDatum(rows);
-	values[4] = explain_text_array(explain_column_names(explanation->rel, masked));
-	tuplestore_putvalues(explanation->out->setResult, explanation->out->setDesc, values, nulls);
+	emit(explanation, role, rows, masked);
+}
+
+/*
+ * The same; a policy, mask or attribute that cannot be read fails the
+ * statements of the role, and is told in its row, not to the one who asks
+ * about all.
+ */
+static void
+try_answer_command(const Explanation *explanation, const char *role)
+{
+	MemoryContext context = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(context);
+	PG_TRY();
+	{
+		answer_command(explanation, role);
+		ReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(context);
+		CurrentResourceOwner = owner;
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error;
+
+		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(context);
+		CurrentResourceOwner = owner;
+		if (error->sqlerrcode == ERRCODE_QUERY_CANCELED ||
+			ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_INSUFFICIENT_RESOURCES)
+			ReThrowError(error);
+		emit(explanation, role, psprintf("none, statements fail: %s", error->message), NULL);
+	}
+	PG_END_TRY();
 }
 
 /* All rows about one role. */
@@ -186,7 +230,7 @@ answer_for(Explanation *explanation, const Candidate *candidate)
 		{
 			explanation->command = command;
 			if (has_privilege(relid, candidate->roleid, command))
-				emit(explanation, candidate->name);
+				try_answer_command(explanation, candidate->name);
 		}
 	}
 }
