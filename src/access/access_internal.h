@@ -251,6 +251,9 @@ extern Expr *expression_for_plans(Expr *expr, Oid creator, List **relations);
 extern void last_access_begin(Oid session);
 extern void last_access_note(Oid relid, Oid subject, int commands, AttrNumber masked);
 
+/* foreign_key.c */
+extern bool is_foreign_key_check(Query *query);
+
 /* policy.c */
 
 /* Name of the net, see policy_ensure_net(). */
