@@ -18,7 +18,7 @@
 #include "fmgr.h"
 #include "common/compat.h"
 
-#define STEWARD_VERSION "0.2"
+#define STEWARD_VERSION "0.3"
 #define STEWARD_SCHEMA "steward"
 #define STEWARD_ROLE_LABEL "role of pg_steward"
 

@@ -1,0 +1,1 @@
+-- audit: from 0.2 to 0.3.

@@ -1,0 +1,90 @@
+/*-------------------------------------------------------------------------
+ *
+ * audit.h
+ *	  Public face of the room "audit": what happened, in logs that outlive the
+ *	  transactions that they tell of.
+ *
+ * Sessions put records into the queue of their database (queue.c); the one
+ * writer of the database (writer.c) takes them out in batches and appends them
+ * to the logs of room ledger.
+ *
+ * Copyright (c) 2026, the pg_steward authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef STEWARD_AUDIT_H
+#define STEWARD_AUDIT_H
+
+#include "common/common.h"
+#include "ledger/ledger.h"
+#include "tcop/utility.h"
+
+/* The logs. */
+extern const LogFormat access_event_format;
+extern const LogFormat inference_log_format;
+extern const LogFormat change_log_format;
+
+extern void audit_init(void);
+extern Size audit_shmem_size(void);
+extern void audit_shmem_init(void);
+
+/*
+ * queue.c: producers.
+ *
+ * Room that is reserved is there when it is needed: audit_put_reserved() never
+ * waits, never raises and may be called while a transaction aborts or the
+ * process exits.  Reserving waits for room (interruptibly) and is the only
+ * thing that waits, together with audit_put() and audit_wait_durable().
+ * A wait in which the writer turns out to be blocked by the waiter's own locks
+ * ends with deadlock_detected.
+ */
+typedef struct AuditReservation
+{
+	Size		bytes;			/* what is still reserved; 0: nothing */
+} AuditReservation;
+
+/* Where a record stands in the queue; grows for ever. */
+typedef uint64 AuditPosition;
+
+extern void audit_reserve(AuditReservation *reservation, Size bytes);
+extern void audit_release(AuditReservation *reservation);
+extern AuditPosition audit_put_reserved(AuditReservation *reservation,
+										const LogFormat *format, const LogRecord *record);
+
+/* Waits for room; a record that is larger than the queue goes in parts. */
+extern AuditPosition audit_put(const LogFormat *format, const LogRecord *record);
+
+/*
+ * Returns when the record is committed and on disk, and where the session's
+ * synchronous_commit asks for it, on the standbys.
+ */
+extern void audit_wait_durable(AuditPosition position);
+
+/*
+ * installation.c: does this database log?  Cheap; asked for every statement
+ * that touches governed relations.
+ */
+typedef enum AuditState
+{
+	AUDIT_ABSENT,				/* no extension here (yet: it was created in
+								 * this transaction) */
+	AUDIT_ACTIVE,
+	AUDIT_DORMANT,				/* a copy that was not adopted */
+	AUDIT_STANDBY				/* in recovery: nothing can be written */
+} AuditState;
+
+extern AuditState audit_state(void);
+
+/* Raises object_not_in_prerequisite_state with a hint unless AUDIT_ACTIVE. */
+extern void audit_require_active(const char *what);
+
+/*
+ * database.c: workers stand in nobody's way.  Called before and after utility
+ * statements that need a database for themselves.
+ */
+typedef struct AuditPause AuditPause;
+
+extern AuditPause *audit_before_utility(PlannedStmt *pstmt);
+extern void audit_after_utility(AuditPause *pause);
+
+#endif							/* STEWARD_AUDIT_H */

@@ -1,0 +1,148 @@
+/*-------------------------------------------------------------------------
+ *
+ * ledger.h
+ *	  Public face of the room "ledger": logs that nobody can alter unnoticed.
+ *
+ * A log is a partitioned table of typed columns in which one process, the
+ * writer, gives every record the next number.  The number is the index of the
+ * record's leaf in a Merkle tree (RFC 6962, section 2.1), whose size and root
+ * are signed as checkpoints (C2SP signed-note and tlog-checkpoint).
+ * docs/leaf-encoding.md is the specification of every byte.
+ *
+ * Rooms above describe their logs (LogFormat), register them while libraries
+ * are preloaded, and build records with a LogRecordBuilder; only the writer
+ * (room audit) appends.
+ *
+ * Copyright (c) 2026, the pg_steward authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef STEWARD_LEDGER_H
+#define STEWARD_LEDGER_H
+
+#include "common/common.h"
+#include "crypto/crypto.h"
+#include "lib/stringinfo.h"
+#include "utils/timestamp.h"
+
+#define LEDGER_HASH_LENGTH		CRYPTO_SHA256_LENGTH
+#define LEDGER_TILE_WIDTH		256 /* hashes of a full tile */
+#define LEDGER_MAX_ENTRY		65535	/* bytes of a leaf's data (C2SP tlog-tiles) */
+#define LEDGER_MAX_FIELDS		40
+#define LEDGER_MAX_GROUPS		8
+
+/* How a field is stored and encoded; see docs/leaf-encoding.md. */
+typedef enum LogFieldType
+{
+	LOG_BOOL,
+	LOG_INT,					/* bigint */
+	LOG_FLOAT,					/* double precision */
+	LOG_TIME,					/* timestamptz */
+	LOG_UUID,
+	LOG_TEXT,
+	LOG_BYTES,					/* bytea */
+	LOG_JSON,					/* jsonb, committed to as its text */
+	LOG_TEXTS,					/* text[] of one dimension */
+	LOG_INTS					/* bigint[] of one dimension */
+} LogFieldType;
+
+typedef struct LogField
+{
+	const char *name;			/* of the column */
+	LogFieldType type;
+
+	/*
+	 * 0: the leaf holds the value itself (bounded in length).  1 and up: the
+	 * leaf holds one salted hash of all fields of that group, which can be
+	 * erased together while every proof still holds.
+	 */
+	int			group;
+} LogField;
+
+/* A log: its name is that of its table in schema steward. */
+typedef struct LogFormat
+{
+	const char *name;
+	uint8		code;			/* 1 access_event, 2 inference_log, 3
+								 * change_log; never reused */
+	uint8		version;		/* of the list of fields */
+	int			ngroups;
+	int			nfields;
+	const LogField *fields;		/* plain fields first, then by group */
+} LogFormat;
+
+/*
+ * Every log table has these columns before those of its format: seq bigint,
+ * logged_at timestamptz, and after them: salt bytea (16 bytes; NULL once
+ * something was erased), erased bytea (NULL until something is erased).
+ */
+
+/* format.c: called while libraries are preloaded, by the room that owns the log */
+extern void ledger_register(const LogFormat *format);
+extern const LogFormat *ledger_format(const char *name, bool missing_ok);
+extern const LogFormat *ledger_format_by_code(uint8 code);
+
+/*
+ * format.c: a record on its way to the log, as bytes: logged_at, then the
+ * fields in the order of the format, each as docs/leaf-encoding.md says.
+ * Fields are added in order; what is left out is NULL.  Text is given in the
+ * server's encoding and kept in UTF-8.
+ */
+typedef struct LogRecordBuilder
+{
+	const LogFormat *format;
+	int			next;			/* index of the field that is added next */
+	StringInfoData data;
+} LogRecordBuilder;
+
+extern void log_record_begin(LogRecordBuilder *builder, const LogFormat *format, TimestampTz logged_at);
+extern void log_record_bool(LogRecordBuilder *builder, int field, bool value);
+extern void log_record_int(LogRecordBuilder *builder, int field, int64 value);
+extern void log_record_float(LogRecordBuilder *builder, int field, double value);
+extern void log_record_time(LogRecordBuilder *builder, int field, TimestampTz value);
+extern void log_record_uuid(LogRecordBuilder *builder, int field, const void *value);
+extern void log_record_text(LogRecordBuilder *builder, int field, const char *value, int len);
+extern void log_record_bytes(LogRecordBuilder *builder, int field, const void *value, Size len);
+extern void log_record_json(LogRecordBuilder *builder, int field, Datum jsonb);
+extern void log_record_texts(LogRecordBuilder *builder, int field, Datum array);
+extern void log_record_ints(LogRecordBuilder *builder, int field, const int64 *values, int n);
+extern void log_record_end(LogRecordBuilder *builder);	/* the rest is NULL */
+
+/* A finished record. */
+typedef struct LogRecord
+{
+	const uint8 *data;
+	Size		len;
+} LogRecord;
+
+/*
+ * append.c: for the one process that writes.  ledger_open() reads the size and
+ * the open ends of the tree; after an error or abort the handle is closed and
+ * opened again.  ledger_append() needs a transaction and gives the records the
+ * numbers first, first + 1, ...; it raises an error for a record that cannot
+ * be stored, and then nothing of the batch is in the log.
+ */
+typedef struct Ledger Ledger;
+
+extern Ledger *ledger_open(const LogFormat *format);
+extern void ledger_close(Ledger *ledger);
+extern uint64 ledger_append(Ledger *ledger, int n, const LogRecord *records);
+extern uint64 ledger_size(const Ledger *ledger);
+extern void ledger_after_commit(Ledger *ledger);
+
+/*
+ * partition.c: for the keeper.  Makes partitions ahead so that "ahead" more
+ * records fit; never blocks readers.  Returns how many were made.
+ */
+extern int	ledger_make_partitions(const LogFormat *format, uint64 ahead);
+
+/*
+ * checkpoint.c: signs size and root as they stand; NULL where nothing was
+ * added since the last one.  In a transaction of the writer.
+ */
+extern char *ledger_sign_checkpoint(Ledger *ledger);
+
+/* ledger.c */
+extern void ledger_init(void);
+
+#endif							/* STEWARD_LEDGER_H */
