@@ -13,6 +13,7 @@
 #include "common/common.h"
 #include "crypto/crypto.h"
 #include "hooks.h"
+#include "ledger/ledger.h"
 #include "miscadmin.h"
 
 STEWARD_MODULE_MAGIC;
@@ -33,6 +34,7 @@ _PG_init(void)
 	settings_init();
 	catalog_init();
 	crypto_init();
+	ledger_init();
 	access_init();
 
 	MarkGUCPrefixReserved("steward");

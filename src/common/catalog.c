@@ -51,6 +51,7 @@ static OwnTable own_tables[STEWARD_TABLE_COUNT] = {
 	[TABLE_ISSUER] = {"issuer", "issuer_pkey"},
 	[TABLE_TOKEN_REQUIREMENT] = {"token_requirement", "token_requirement_pkey"},
 	[TABLE_BREAK_GLASS_GRANT] = {"break_glass_grant", "break_glass_grant_pkey"},
+	[TABLE_LEDGER_TILE] = {"ledger_tile", "ledger_tile_pkey"},
 };
 
 static Oid	own_namespace = InvalidOid;

@@ -59,10 +59,11 @@ typedef enum StewardTable
 	TABLE_TAG_MASK_ROLE,
 	TABLE_ISSUER,
 	TABLE_TOKEN_REQUIREMENT,
-	TABLE_BREAK_GLASS_GRANT
+	TABLE_BREAK_GLASS_GRANT,
+	TABLE_LEDGER_TILE			/* the last one; see STEWARD_TABLE_COUNT */
 } StewardTable;
 
-#define STEWARD_TABLE_COUNT (TABLE_BREAK_GLASS_GRANT + 1)
+#define STEWARD_TABLE_COUNT (TABLE_LEDGER_TILE + 1)
 
 /* catalog.c */
 extern void catalog_init(void);

@@ -378,4 +378,20 @@ steward_json_lexer(char *json, int len, int encoding)
 #define STEWARD_CAN_SET_ROLE(session, role) is_member_of_role(session, role)
 #endif
 
+/* The index of a primary key that is checked at once. */
+#if PG_VERSION_NUM >= 180000
+#define STEWARD_PRIMARY_KEY(rel) RelationGetPrimaryKeyIndex(rel, false)
+#else
+#define STEWARD_PRIMARY_KEY(rel) RelationGetPrimaryKeyIndex(rel)
+#endif
+
+/* Enters a new row into the indexes of its table. */
+#if PG_VERSION_NUM >= 160000
+#define STEWARD_INSERT_INDEX_TUPLES(info, slot, estate) \
+	ExecInsertIndexTuples(info, slot, estate, false, false, NULL, NIL, false)
+#else
+#define STEWARD_INSERT_INDEX_TUPLES(info, slot, estate) \
+	ExecInsertIndexTuples(info, slot, estate, false, false, NULL, NIL)
+#endif
+
 #endif							/* STEWARD_COMPAT_H */

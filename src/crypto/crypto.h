@@ -25,6 +25,8 @@
 
 /* hash.c */
 extern void crypto_sha256(const void *data, Size len, uint8 *digest);
+extern void crypto_sha256_pair(const void *head, Size headlen,
+							   const void *data, Size len, uint8 *digest);
 extern void crypto_hmac_sha256(const void *key, Size keylen,
 							   const void *data, Size len, uint8 *mac);
 extern void crypto_random(void *buf, Size len);

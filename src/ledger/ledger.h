@@ -30,6 +30,13 @@
 #define LEDGER_MAX_ENTRY		65535	/* bytes of a leaf's data (C2SP tlog-tiles) */
 #define LEDGER_MAX_FIELDS		40
 #define LEDGER_MAX_GROUPS		8
+#define LEDGER_MAX_LOGS			16
+
+/*
+ * Other libraries of the server can see these functions: the tests have a
+ * module that appends records of its own format.
+ */
+#define LEDGER_API PGDLLEXPORT extern
 
 /* How a field is stored and encoded; see docs/leaf-encoding.md. */
 typedef enum LogFieldType
@@ -78,8 +85,8 @@ typedef struct LogFormat
  */
 
 /* format.c: called while libraries are preloaded, by the room that owns the log */
-extern void ledger_register(const LogFormat *format);
-extern const LogFormat *ledger_format(const char *name, bool missing_ok);
+LEDGER_API void ledger_register(const LogFormat *format);
+LEDGER_API const LogFormat *ledger_format(const char *name, bool missing_ok);
 extern const LogFormat *ledger_format_by_code(uint8 code);
 
 /*
@@ -95,18 +102,18 @@ typedef struct LogRecordBuilder
 	StringInfoData data;
 } LogRecordBuilder;
 
-extern void log_record_begin(LogRecordBuilder *builder, const LogFormat *format, TimestampTz logged_at);
-extern void log_record_bool(LogRecordBuilder *builder, int field, bool value);
-extern void log_record_int(LogRecordBuilder *builder, int field, int64 value);
-extern void log_record_float(LogRecordBuilder *builder, int field, double value);
-extern void log_record_time(LogRecordBuilder *builder, int field, TimestampTz value);
-extern void log_record_uuid(LogRecordBuilder *builder, int field, const void *value);
-extern void log_record_text(LogRecordBuilder *builder, int field, const char *value, int len);
-extern void log_record_bytes(LogRecordBuilder *builder, int field, const void *value, Size len);
-extern void log_record_json(LogRecordBuilder *builder, int field, Datum jsonb);
-extern void log_record_texts(LogRecordBuilder *builder, int field, Datum array);
-extern void log_record_ints(LogRecordBuilder *builder, int field, const int64 *values, int n);
-extern void log_record_end(LogRecordBuilder *builder);	/* the rest is NULL */
+LEDGER_API void log_record_begin(LogRecordBuilder *builder, const LogFormat *format, TimestampTz logged_at);
+LEDGER_API void log_record_bool(LogRecordBuilder *builder, int field, bool value);
+LEDGER_API void log_record_int(LogRecordBuilder *builder, int field, int64 value);
+LEDGER_API void log_record_float(LogRecordBuilder *builder, int field, double value);
+LEDGER_API void log_record_time(LogRecordBuilder *builder, int field, TimestampTz value);
+LEDGER_API void log_record_uuid(LogRecordBuilder *builder, int field, const void *value);
+LEDGER_API void log_record_text(LogRecordBuilder *builder, int field, const char *value, int len);
+LEDGER_API void log_record_bytes(LogRecordBuilder *builder, int field, const void *value, Size len);
+LEDGER_API void log_record_json(LogRecordBuilder *builder, int field, Datum jsonb);
+LEDGER_API void log_record_texts(LogRecordBuilder *builder, int field, Datum array);
+LEDGER_API void log_record_ints(LogRecordBuilder *builder, int field, const int64 *values, int n);
+LEDGER_API void log_record_end(LogRecordBuilder *builder);	/* the rest is NULL */
 
 /* A finished record. */
 typedef struct LogRecord
@@ -124,25 +131,44 @@ typedef struct LogRecord
  */
 typedef struct Ledger Ledger;
 
-extern Ledger *ledger_open(const LogFormat *format);
-extern void ledger_close(Ledger *ledger);
-extern uint64 ledger_append(Ledger *ledger, int n, const LogRecord *records);
-extern uint64 ledger_size(const Ledger *ledger);
-extern void ledger_after_commit(Ledger *ledger);
+LEDGER_API Ledger *ledger_open(const LogFormat *format);
+LEDGER_API void ledger_close(Ledger *ledger);
+LEDGER_API uint64 ledger_append(Ledger *ledger, int n, const LogRecord *records);
+LEDGER_API uint64 ledger_size(const Ledger *ledger);
+LEDGER_API void ledger_after_commit(Ledger *ledger);
 
 /*
  * partition.c: for the keeper.  Makes partitions ahead so that "ahead" more
  * records fit; never blocks readers.  Returns how many were made.
  */
-extern int	ledger_make_partitions(const LogFormat *format, uint64 ahead);
+LEDGER_API int	ledger_make_partitions(const LogFormat *format, uint64 ahead);
 
 /*
  * checkpoint.c: signs size and root as they stand; NULL where nothing was
  * added since the last one.  In a transaction of the writer.
  */
-extern char *ledger_sign_checkpoint(Ledger *ledger);
+LEDGER_API char *ledger_sign_checkpoint(Ledger *ledger);
 
-/* ledger.c */
+/*
+ * ledger.c: what only room audit knows, which keeps the installation's
+ * identity.  Set once, while libraries are preloaded.
+ */
+typedef struct LedgerIdentity
+{
+	char		installation[37];	/* uuid of the installation in force */
+	uint32		timeline;
+} LedgerIdentity;
+
+typedef struct LedgerHost
+{
+	/* Who we are; raises where nothing may be signed (a dormant copy). */
+	void		(*identity) (LedgerIdentity *identity);
+
+	/* Does this session restore a dump, so that it may fill our tables? */
+	bool		(*restoring) (void);
+} LedgerHost;
+
+LEDGER_API void ledger_set_host(const LedgerHost *host);
 extern void ledger_init(void);
 
 #endif							/* STEWARD_LEDGER_H */

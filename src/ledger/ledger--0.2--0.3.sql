@@ -1,0 +1,71 @@
+-- ledger: from 0.2 to 0.3.  Logs that nobody can alter unnoticed.
+
+CREATE FUNCTION steward.refuse_insert() RETURNS trigger
+    LANGUAGE c AS 'MODULE_PATHNAME', 'steward_refuse_insert';
+REVOKE ALL ON FUNCTION steward.refuse_insert() FROM PUBLIC;
+COMMENT ON FUNCTION steward.refuse_insert() IS
+    'trigger of tables that pg_steward alone fills: raises insufficient_privilege for everybody, superusers too, unless a dump is restored';
+
+CREATE FUNCTION steward.log_format(log text)
+    RETURNS TABLE (code integer, version integer, field integer, name text, encoding text, "group" integer, column_type regtype)
+    LANGUAGE c STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'steward_log_format';
+COMMENT ON FUNCTION steward.log_format(text) IS
+    'the fields of a log in the order of their encoding (docs/leaf-encoding.md): group 0 stands in the leaf itself, every other group as one salted hash. Raises undefined_object';
+
+-- Makes a table that only grows, for everybody: pg_steward fills it below its triggers.
+CREATE FUNCTION steward.make_append_only(append_only regclass, hint text) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    EXECUTE format('CREATE TRIGGER refuse_change BEFORE UPDATE OR DELETE OR TRUNCATE ON %s FOR EACH STATEMENT EXECUTE FUNCTION steward.refuse_change(%L)', append_only, hint);
+    EXECUTE format('CREATE TRIGGER refuse_row_change BEFORE UPDATE OR DELETE ON %s FOR EACH ROW EXECUTE FUNCTION steward.refuse_change(%L)', append_only, hint);
+    EXECUTE format('CREATE TRIGGER refuse_insert BEFORE INSERT ON %s FOR EACH STATEMENT EXECUTE FUNCTION steward.refuse_insert()', append_only);
+    EXECUTE format('CREATE TRIGGER refuse_row_insert BEFORE INSERT ON %s FOR EACH ROW EXECUTE FUNCTION steward.refuse_insert()', append_only);
+    EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER refuse_change', append_only);
+    EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER refuse_row_change', append_only);
+    EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER refuse_insert', append_only);
+    EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER refuse_row_insert', append_only);
+    EXECUTE format('COMMENT ON TRIGGER refuse_change ON %s IS ''append-only for everybody''', append_only);
+    EXECUTE format('COMMENT ON TRIGGER refuse_row_change ON %s IS ''append-only for logical replication too, which fires no statement triggers''', append_only);
+    EXECUTE format('COMMENT ON TRIGGER refuse_insert ON %s IS ''pg_steward alone adds rows''', append_only);
+    EXECUTE format('COMMENT ON TRIGGER refuse_row_insert ON %s IS ''pg_steward alone adds rows, logical replication does not''', append_only);
+    EXECUTE format('GRANT SELECT ON %s TO steward_auditor', append_only);
+END
+$$;
+REVOKE ALL ON FUNCTION steward.make_append_only(regclass, text) FROM PUBLIC;
+COMMENT ON FUNCTION steward.make_append_only(regclass, text) IS
+    'puts the triggers onto a table that nobody but pg_steward adds to and nobody changes, and lets steward_auditor read it; for install scripts';
+
+CREATE FUNCTION steward.create_log(log text, comment text) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    EXECUTE format('CREATE TABLE steward.%I (seq bigint PRIMARY KEY, logged_at timestamptz NOT NULL, %s, salt bytea, erased bytea) PARTITION BY RANGE (seq)',
+        log, (SELECT string_agg(format('%I %s', f.name, f.column_type), ', ' ORDER BY f.field) FROM steward.log_format(log) f));
+    EXECUTE format('CREATE INDEX ON steward.%I USING brin (logged_at)', log);
+    EXECUTE format('COMMENT ON TABLE steward.%I IS %L', log, comment);
+    EXECUTE format('COMMENT ON INDEX steward.%I IS ''finds the records of a time''', log || '_logged_at_idx');
+    EXECUTE format('COMMENT ON COLUMN steward.%I.seq IS ''number of the record, from 0 without gap: the index of its leaf''', log);
+    EXECUTE format('COMMENT ON COLUMN steward.%I.logged_at IS ''when it was logged, by the wall clock of the database server''', log);
+    EXECUTE format('COMMENT ON COLUMN steward.%I.salt IS ''seed of the salts under which the leaf commits to what can be erased; NULL once something was erased''', log);
+    EXECUTE format('COMMENT ON COLUMN steward.%I.erased IS ''what is left of erased groups: their commitments, and the salts of the groups that were kept; NULL: nothing was erased''', log);
+    PERFORM steward.make_append_only(format('steward.%I', log)::regclass, 'Log a new record instead.');
+END
+$$;
+REVOKE ALL ON FUNCTION steward.create_log(text, text) FROM PUBLIC;
+COMMENT ON FUNCTION steward.create_log(text, text) IS
+    'makes the table of a log by its format in the library; for install scripts, which comment its columns and add indexes. Partitions are made at run time';
+
+CREATE TABLE steward.ledger_tile (
+    log    smallint NOT NULL,
+    level  smallint NOT NULL CHECK (level BETWEEN 0 AND 7),
+    index  bigint NOT NULL CHECK (index >= 0),
+    hashes bytea NOT NULL,
+    PRIMARY KEY (log, level, index)
+);
+ALTER TABLE steward.ledger_tile ALTER COLUMN hashes SET STORAGE EXTERNAL;
+COMMENT ON TABLE steward.ledger_tile IS 'full tiles of the logs'' trees (C2SP tlog-tiles): 256 hashes each, kept when the records below them are gone';
+COMMENT ON COLUMN steward.ledger_tile.log IS 'code of the log, see log_format()';
+COMMENT ON COLUMN steward.ledger_tile.level IS '0: hashes of leaves; above: hashes of full tiles of the level below';
+COMMENT ON COLUMN steward.ledger_tile.index IS 'number of the tile in its level, from 0';
+COMMENT ON COLUMN steward.ledger_tile.hashes IS '256 hashes of 32 bytes';
+SELECT steward.make_append_only('steward.ledger_tile', 'Tiles never change; verify() finds one that did.');
+SELECT pg_catalog.pg_extension_config_dump('steward.ledger_tile', '');

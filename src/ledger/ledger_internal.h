@@ -1,0 +1,168 @@
+/*-------------------------------------------------------------------------
+ *
+ * ledger_internal.h
+ *	  What the files of room "ledger" share.
+ *
+ * Copyright (c) 2026, the pg_steward authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef STEWARD_LEDGER_INTERNAL_H
+#define STEWARD_LEDGER_INTERNAL_H
+
+#include "access/htup_details.h"
+#include "ledger/ledger.h"
+#include "utils/array.h"
+#include "utils/jsonb.h"
+#include "utils/rel.h"
+
+#define LEDGER_SEED_LENGTH		16	/* bytes of column "salt" */
+#define LEDGER_SALT_LENGTH		16	/* bytes of the salt of one group */
+#define LEDGER_ENTRY_VERSION	1
+#define LEDGER_ENTRY_HEADER		11	/* version, code, format version, seq */
+
+/* Between PostgreSQL's epoch and that of Unix, microseconds. */
+#define LEDGER_EPOCH_OFFSET \
+	((int64) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY)
+
+/* format.c */
+extern const LogFormat *ledger_format_at(int index);
+extern Oid	log_field_type(LogFieldType type);
+extern void put_time(StringInfo out, TimestampTz value);
+extern void put_float(StringInfo out, double value);
+extern void put_text(StringInfo out, const char *value, int len);
+extern void put_json(StringInfo out, Jsonb *value);
+extern const char *put_texts(StringInfo out, ArrayType *array);
+
+/*
+ * codec.c: from records to columns and back.  LogColumns tells where the
+ * columns of one relation (a log or a partition) are.
+ */
+typedef struct LogColumns
+{
+	const LogFormat *format;
+	int			natts;
+	AttrNumber	seq;
+	AttrNumber	logged_at;
+	AttrNumber	salt;
+	AttrNumber	erased;
+	AttrNumber	field[LEDGER_MAX_FIELDS];
+	int			last;			/* the greatest of them */
+} LogColumns;
+
+/* The bytes of a record: logged_at and plain fields, then each group. */
+typedef struct LogLayout
+{
+	Size		start[LEDGER_MAX_GROUPS + 2];	/* of group g; of g + 1 its
+												 * end; start[0] is 0 */
+} LogLayout;
+
+extern void log_columns_find(LogColumns *columns, const LogFormat *format, Relation rel);
+extern void log_record_layout(const LogFormat *format, const LogRecord *record, LogLayout *layout);
+extern void log_record_decode(const LogColumns *columns, const LogRecord *record,
+							  Datum *values, bool *nulls);
+extern const char *log_fields_encode(StringInfo out, const LogColumns *columns, int group,
+									 const Datum *values, const bool *nulls);
+
+/*
+ * leaf.c: entries and their hashes.  A row is what the log's table holds of a
+ * record, whole or with erased groups.
+ */
+extern void leaf_salt(const uint8 *seed, int group, uint8 *salt);
+extern void leaf_commitment(const uint8 *salt, int group, const void *fields, Size len,
+							uint8 *commitment);
+extern void leaf_entry_begin(StringInfo entry, const LogFormat *format, uint64 seq);
+extern void leaf_entry_of_record(StringInfo entry, const LogFormat *format, uint64 seq,
+								 const LogRecord *record, const uint8 *seed);
+extern const char *leaf_entry_of_row(StringInfo entry, const LogColumns *columns,
+									 const Datum *values, const bool *nulls,
+									 uint32 *erased_groups, StringInfo work);
+extern void leaf_hash(const void *entry, Size len, uint8 *hash);
+
+/* put_*: big-endian numbers */
+static inline void
+put_int64(StringInfo out, int64 value)
+{
+	uint8		bytes[8];
+
+	for (int i = 0; i < 8; i++)
+		bytes[i] = ((uint64) value >> (8 * (7 - i))) & 0xff;
+	appendBinaryStringInfo(out, (const char *) bytes, 8);
+}
+
+static inline void
+put_uint32(StringInfo out, uint32 value)
+{
+	uint8		bytes[4] = {value >> 24, (value >> 16) & 0xff, (value >> 8) & 0xff, value & 0xff};
+
+	appendBinaryStringInfo(out, (const char *) bytes, 4);
+}
+
+static inline int64
+get_int64(const uint8 *bytes)
+{
+	uint64		value = 0;
+
+	for (int i = 0; i < 8; i++)
+		value = value << 8 | bytes[i];
+	return (int64) value;
+}
+
+static inline uint32
+get_uint32(const uint8 *bytes)
+{
+	return (uint32) bytes[0] << 24 | (uint32) bytes[1] << 16 | (uint32) bytes[2] << 8 | bytes[3];
+}
+
+/* tree.c: hashes of RFC 6962 */
+#define TREE_LEVELS				8	/* 256^8 leaves */
+
+typedef struct TreeEnds
+{
+	uint64		size;
+
+	/*
+	 * At each level the hashes that make no full tile yet: of leaves at level
+	 * 0, of full tiles of the level below at the others.
+	 */
+	int			count[TREE_LEVELS];
+	uint8		hash[TREE_LEVELS][LEDGER_TILE_WIDTH][LEDGER_HASH_LENGTH];
+} TreeEnds;
+
+typedef void (*TreeTileWriter) (void *arg, int level, uint64 index, const uint8 *hashes);
+
+extern void tree_node(const uint8 *left, const uint8 *right, uint8 *hash);
+extern void tree_perfect(const uint8 *hashes, int n, uint8 *hash);
+extern void tree_add(TreeEnds *ends, const uint8 *leaf, TreeTileWriter writer, void *arg);
+extern void tree_root(const TreeEnds *ends, uint8 *root);
+
+/* partition.c */
+typedef struct LogPartition
+{
+	Oid			relid;
+	uint64		first;
+	uint64		end;			/* the number after the last */
+} LogPartition;
+
+extern Oid	ledger_table(const char *name, bool missing_ok);
+extern Oid	ledger_partition_of(Relation log, uint64 seq, uint64 *first, uint64 *end);
+extern List *ledger_partitions(Relation log);
+extern uint64 ledger_rows_end(Relation log, Snapshot snapshot);
+extern void partition_init(void);
+
+/* tile.c */
+extern void tile_store(const LogFormat *format, int level, uint64 index, const uint8 *hashes);
+extern bool tile_read(const LogFormat *format, int level, uint64 index, Snapshot snapshot,
+					  uint8 *hashes);
+extern uint64 tile_count(const LogFormat *format, int level, Snapshot snapshot);
+
+/* ledger.c */
+extern void ledger_identity(LedgerIdentity *identity);
+extern bool ledger_restoring(void);
+
+/* append.c */
+extern void ledger_read_ends(const LogFormat *format, Snapshot snapshot, TreeEnds *ends);
+extern const LogFormat *ledger_format_of(const Ledger *ledger);
+extern const TreeEnds *ledger_ends(const Ledger *ledger);
+
+#endif							/* STEWARD_LEDGER_INTERNAL_H */
