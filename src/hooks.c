@@ -14,6 +14,7 @@
 #include "postgres.h"
 
 #include "access/access.h"
+#include "audit/audit.h"
 #include "catalog/objectaccess.h"
 #include "executor/executor.h"
 #include "hooks.h"
@@ -146,6 +147,7 @@ steward_process_utility(PlannedStmt *pstmt, const char *queryString,
 						DestReceiver *dest, QueryCompletion *qc)
 {
 	GuardState *guard = access_before_utility(pstmt, queryString, context);
+	AuditPause *pause = audit_before_utility(pstmt);
 
 	access_begin_statement();
 	access_enter_statement();
@@ -167,6 +169,7 @@ steward_process_utility(PlannedStmt *pstmt, const char *queryString,
 	}
 	PG_END_TRY();
 	access_after_utility(guard);
+	audit_after_utility(pause);
 }
 
 static List *
@@ -184,6 +187,7 @@ steward_object_access(ObjectAccessType access, Oid classId, Oid objectId,
 	if (prev_object_access)
 		prev_object_access(access, classId, objectId, subId, arg);
 	access_object_access(access, classId, objectId, subId, arg);
+	audit_object_access(access, classId, objectId);
 }
 
 static bool
@@ -223,6 +227,8 @@ steward_shmem_request(void)
 	if (prev_shmem_request)
 		prev_shmem_request();
 	RequestAddinShmemSpace(access_shmem_size());
+	RequestAddinShmemSpace(audit_shmem_size());
+	audit_shmem_request();
 }
 
 static void
@@ -232,6 +238,7 @@ steward_shmem_startup(void)
 		prev_shmem_startup();
 	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
 	access_shmem_init();
+	audit_shmem_init();
 	LWLockRelease(AddinShmemInitLock);
 }
 

@@ -10,6 +10,7 @@
 #include "postgres.h"
 
 #include "access/access.h"
+#include "audit/audit.h"
 #include "common/common.h"
 #include "crypto/crypto.h"
 #include "hooks.h"
@@ -35,6 +36,7 @@ _PG_init(void)
 	catalog_init();
 	crypto_init();
 	ledger_init();
+	audit_init();
 	access_init();
 
 	MarkGUCPrefixReserved("steward");

@@ -15,6 +15,7 @@
 #ifndef STEWARD_AUDIT_H
 #define STEWARD_AUDIT_H
 
+#include "catalog/objectaccess.h"
 #include "common/common.h"
 #include "ledger/ledger.h"
 #include "tcop/utility.h"
@@ -26,6 +27,7 @@ extern const LogFormat change_log_format;
 
 extern void audit_init(void);
 extern Size audit_shmem_size(void);
+extern void audit_shmem_request(void);
 extern void audit_shmem_init(void);
 
 /*
@@ -46,19 +48,30 @@ typedef struct AuditReservation
 /* Where a record stands in the queue; grows for ever. */
 typedef uint64 AuditPosition;
 
-extern void audit_reserve(AuditReservation *reservation, Size bytes);
-extern void audit_release(AuditReservation *reservation);
-extern AuditPosition audit_put_reserved(AuditReservation *reservation,
+LEDGER_API void audit_reserve(AuditReservation *reservation, Size bytes);
+LEDGER_API void audit_release(AuditReservation *reservation);
+LEDGER_API AuditPosition audit_put_reserved(AuditReservation *reservation,
 										const LogFormat *format, const LogRecord *record);
 
 /* Waits for room; a record that is larger than the queue goes in parts. */
-extern AuditPosition audit_put(const LogFormat *format, const LogRecord *record);
+LEDGER_API AuditPosition audit_put(const LogFormat *format, const LogRecord *record);
 
 /*
  * Returns when the record is committed and on disk, and where the session's
  * synchronous_commit asks for it, on the standbys.
  */
-extern void audit_wait_durable(AuditPosition position);
+LEDGER_API void audit_wait_durable(AuditPosition position);
+
+/* Where the queue of this database ends now: what waits for it is a flush. */
+LEDGER_API AuditPosition audit_position(void);
+
+/*
+ * keeper.c: tasks that may be slow or take locks.
+ */
+typedef void (*KeeperTask) (void);
+
+LEDGER_API void keeper_add_task(const char *name, int every_ms, KeeperTask run);
+LEDGER_API void keeper_wake(void);
 
 /*
  * installation.c: does this database log?  Cheap; asked for every statement
@@ -73,7 +86,7 @@ typedef enum AuditState
 	AUDIT_STANDBY				/* in recovery: nothing can be written */
 } AuditState;
 
-extern AuditState audit_state(void);
+LEDGER_API AuditState audit_state(void);
 
 /* Raises object_not_in_prerequisite_state with a hint unless AUDIT_ACTIVE. */
 extern void audit_require_active(const char *what);
@@ -86,5 +99,6 @@ typedef struct AuditPause AuditPause;
 
 extern AuditPause *audit_before_utility(PlannedStmt *pstmt);
 extern void audit_after_utility(AuditPause *pause);
+extern void audit_object_access(ObjectAccessType access, Oid classId, Oid objectId);
 
 #endif							/* STEWARD_AUDIT_H */

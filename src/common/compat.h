@@ -25,6 +25,9 @@
 #define PGDLLEXPORT __attribute__((visibility("default")))
 #endif
 
+#include "access/xact.h"
+#include "catalog/pg_database.h"
+#include "catalog/pg_extension.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
 #include "nodes/nodeFuncs.h"
@@ -32,10 +35,13 @@
 #include "nodes/parsenodes.h"
 #include "nodes/plannodes.h"
 #include "parser/parse_relation.h"
+#include "replication/syncrep.h"
+#include "replication/walsender_private.h"
 #include "storage/lock.h"
 #include "utils/acl.h"
 #include "utils/guc.h"
 #include "utils/guc_tables.h"
+#include "utils/wait_event.h"
 
 /* Stands before a declaration from 18 on; pg_attribute_noreturn() is gone. */
 #if PG_VERSION_NUM < 180000
@@ -393,5 +399,54 @@ steward_json_lexer(char *json, int len, int encoding)
 #define STEWARD_INSERT_INDEX_TUPLES(info, slot, estate) \
 	ExecInsertIndexTuples(info, slot, estate, false, false, NULL, NIL)
 #endif
+
+/* Extensions name what they wait for since 17. */
+static inline uint32
+steward_wait_event(const char *name)
+{
+#if PG_VERSION_NUM >= 170000
+	return WaitEventExtensionNew(name);
+#else
+	return PG_WAIT_EXTENSION;
+#endif
+}
+
+/* How the session's synchronous_commit waits for standbys; -1: it does not. */
+static inline int
+steward_sync_rep_mode(void)
+{
+	switch (synchronous_commit)
+	{
+		case SYNCHRONOUS_COMMIT_REMOTE_WRITE:
+			return SYNC_REP_WAIT_WRITE;
+		case SYNCHRONOUS_COMMIT_REMOTE_FLUSH:
+			return SYNC_REP_WAIT_FLUSH;
+		case SYNCHRONOUS_COMMIT_REMOTE_APPLY:
+			return SYNC_REP_WAIT_APPLY;
+		default:
+			return SYNC_REP_NO_WAIT;
+	}
+}
+
+/* Owners of databases and of extensions: one function each before 16. */
+static inline bool
+steward_owns_database(Oid dboid)
+{
+#if PG_VERSION_NUM >= 160000
+	return object_ownercheck(DatabaseRelationId, dboid, GetUserId());
+#else
+	return pg_database_ownercheck(dboid, GetUserId());
+#endif
+}
+
+static inline bool
+steward_owns_extension(Oid extension)
+{
+#if PG_VERSION_NUM >= 160000
+	return object_ownercheck(ExtensionRelationId, extension, GetUserId());
+#else
+	return pg_extension_ownercheck(extension, GetUserId());
+#endif
+}
 
 #endif							/* STEWARD_COMPAT_H */

@@ -1,0 +1,355 @@
+/*-------------------------------------------------------------------------
+ *
+ * installation.c
+ *	  Which installation this database is, and whether it logs.
+ *
+ * A row of steward.installation names the cluster (system identifier) and the
+ * database for which the logs are kept.  The writer makes the first one with
+ * the first record, so that a restore may fill the table before.  Where there
+ * are rows and the latest names another cluster or database, this is a copy:
+ * it is dormant until somebody adopts it.
+ *
+ * Sessions keep what they found; a trigger on the table has everybody look
+ * again when a change of it commits.
+ *
+ * Copyright (c) 2026, the pg_steward authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/heapam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "access/tableam.h"
+#include "access/xact.h"
+#include "access/xlog.h"
+#include "audit/audit_internal.h"
+#include "catalog/indexing.h"
+#include "commands/trigger.h"
+#include "miscadmin.h"
+#include "storage/lmgr.h"
+#include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
+#include "utils/guc.h"
+#include "utils/inval.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+#include "utils/uuid.h"
+
+/* Columns of steward.installation. */
+#define Anum_installation_id				1
+#define Anum_installation_system_identifier	2
+#define Anum_installation_database			3
+#define Anum_installation_timeline			4
+#define Anum_installation_created_at		5
+#define Anum_installation_adopted_at		6
+#define Anum_installation_reason			7
+#define Natts_installation					7
+
+/* What this process found; forgotten when the table or the schema changes. */
+static bool state_known = false;
+static AuditState known_state = AUDIT_ABSENT;
+static Oid	installation_oid = InvalidOid;
+
+/* Will the workers be told when this transaction commits? */
+static bool tell_at_commit = false;
+
+/* OID of one of the room's tables, InvalidOid where it is not there. */
+Oid
+audit_table(const char *name)
+{
+	Oid			nsp = steward_namespace();
+
+	return OidIsValid(nsp) ? get_relname_relid(name, nsp) : InvalidOid;
+}
+
+/* ------------------------------------------------------------------------
+ * The table
+ * ------------------------------------------------------------------------
+ */
+
+/* Reads the row in force; false where there is none. */
+bool
+installation_read(Installation *installation)
+{
+	Relation	rel = table_open(audit_table("installation"), AccessShareLock);
+	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	TableScanDesc scan = table_beginscan(rel, snapshot, 0, NULL);
+	bool		found = false;
+	HeapTuple	tup;
+
+	while (HeapTupleIsValid(tup = heap_getnext(scan, ForwardScanDirection)))
+	{
+		Datum		values[Natts_installation];
+		bool		nulls[Natts_installation];
+		TimestampTz created_at;
+
+		heap_deform_tuple(tup, RelationGetDescr(rel), values, nulls);
+		created_at = DatumGetTimestampTz(values[Anum_installation_created_at - 1]);
+		if (found && created_at < installation->created_at)
+			continue;
+		found = true;
+		installation->id = *DatumGetUUIDP(values[Anum_installation_id - 1]);
+		installation->system_identifier = (uint64) DatumGetInt64(values[Anum_installation_system_identifier - 1]);
+		installation->database = DatumGetObjectId(values[Anum_installation_database - 1]);
+		installation->timeline = DatumGetInt32(values[Anum_installation_timeline - 1]);
+		installation->created_at = created_at;
+	}
+	table_endscan(scan);
+	UnregisterSnapshot(snapshot);
+	table_close(rel, AccessShareLock);
+	return found;
+}
+
+/* Is it the installation of this cluster and database? */
+bool
+installation_matches(const Installation *installation)
+{
+	return installation->system_identifier == GetSystemIdentifier() &&
+		installation->database == MyDatabaseId;
+}
+
+/* Makes a row for this cluster and database; reason NULL: the first one. */
+void
+installation_insert(const char *reason)
+{
+	Relation	rel = table_open(audit_table("installation"), RowExclusiveLock);
+	TimestampTz now = GetCurrentTimestamp();
+	Datum		values[Natts_installation];
+	bool		nulls[Natts_installation] = {false};
+	pg_uuid_t	id;
+
+	crypto_random(&id, sizeof(id));
+	id.data[6] = (id.data[6] & 0x0f) | 0x40;
+	id.data[8] = (id.data[8] & 0x3f) | 0x80;
+	values[Anum_installation_id - 1] = UUIDPGetDatum(&id);
+	values[Anum_installation_system_identifier - 1] = Int64GetDatum((int64) GetSystemIdentifier());
+	values[Anum_installation_database - 1] = ObjectIdGetDatum(MyDatabaseId);
+	values[Anum_installation_timeline - 1] = Int32GetDatum((int32) GetWALInsertionTimeLine());
+	values[Anum_installation_created_at - 1] = TimestampTzGetDatum(now);
+	values[Anum_installation_adopted_at - 1] = TimestampTzGetDatum(now);
+	nulls[Anum_installation_adopted_at - 1] = reason == NULL;
+	nulls[Anum_installation_reason - 1] = reason == NULL;
+	if (reason != NULL)
+		values[Anum_installation_reason - 1] = CStringGetTextDatum(reason);
+	CatalogTupleInsert(rel, heap_form_tuple(RelationGetDescr(rel), values, nulls));
+	CacheInvalidateRelcache(rel);
+	table_close(rel, RowExclusiveLock);
+	CommandCounterIncrement();
+}
+
+/*
+ * For the writer, in a transaction: does this database log?  With activate,
+ * the first record is about to be written.
+ */
+AuditSlotState
+installation_check(bool activate)
+{
+	Installation installation;
+
+	if (!OidIsValid(audit_table("installation")))
+		return SLOT_ABSENT;
+	if (state_known && known_state == AUDIT_ACTIVE && activate)
+		return SLOT_ACTIVE;
+	if (!installation_read(&installation))
+	{
+		if (activate)
+			installation_insert(NULL);
+	}
+	else if (!installation_matches(&installation))
+		return SLOT_DORMANT;
+	else if (activate)
+	{
+		installation_oid = audit_table("installation");
+		known_state = AUDIT_ACTIVE;
+		state_known = true;
+	}
+	return SLOT_ACTIVE;
+}
+
+/* ------------------------------------------------------------------------
+ * Sessions
+ * ------------------------------------------------------------------------
+ */
+
+/* Was the extension created by this very transaction? */
+static bool
+created_here(Oid relid)
+{
+	Relation	rel = table_open(relid, AccessShareLock);
+	bool		here = rel->rd_createSubid != InvalidSubTransactionId;
+
+	table_close(rel, AccessShareLock);
+	return here;
+}
+
+/* Does this database log?  Asked for every statement on governed relations. */
+AuditState
+audit_state(void)
+{
+	Installation installation;
+	Oid			relid;
+
+	if (!steward_is_created())
+		return AUDIT_ABSENT;
+	if (RecoveryInProgress())
+		return AUDIT_STANDBY;
+	if (likely(state_known))
+		return known_state;
+
+	relid = audit_table("installation");
+	if (!OidIsValid(relid) || created_here(relid))
+		return AUDIT_ABSENT;
+	installation_oid = relid;
+	/* reading may bring the news that this is out of date again */
+	state_known = true;
+	known_state = !installation_read(&installation) || installation_matches(&installation) ?
+		AUDIT_ACTIVE : AUDIT_DORMANT;
+	return known_state;
+}
+
+/* Raises unless this database logs. */
+void
+audit_require_active(const char *what)
+{
+	switch (audit_state())
+	{
+		case AUDIT_ACTIVE:
+			return;
+		case AUDIT_DORMANT:
+			ereport(ERROR,
+					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+					 errmsg("%s is not available: this database is a copy that keeps no audit logs", what),
+					 errdetail("Its logs belong to another cluster or database."),
+					 errhint("A superuser lets it begin logs of its own with steward.adopt(reason).")));
+		case AUDIT_STANDBY:
+			ereport(ERROR,
+					(errcode(ERRCODE_READ_ONLY_SQL_TRANSACTION),
+					 errmsg("%s is not available on a standby", what),
+					 errhint("Ask the primary server.")));
+		case AUDIT_ABSENT:
+			ereport(ERROR,
+					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+					 errmsg("%s is not available: this database has no audit logs", what),
+					 errhint("Commit the transaction that created the extension, or update it with ALTER EXTENSION pg_steward UPDATE.")));
+	}
+}
+
+/* A change of the table has committed: the writer looks again. */
+static void
+tell_writer(void)
+{
+	AuditSlot  *slot = audit_slot_of(MyDatabaseId, false);
+
+	if (slot == NULL)
+		return;
+	LWLockAcquire(audit_slot_lock(slot), LW_EXCLUSIVE);
+	if (slot->state == SLOT_DORMANT || slot->state == SLOT_ACTIVE)
+		slot->state = SLOT_WANTED;
+	if (slot->writer_latch != NULL)
+		SetLatch(slot->writer_latch);
+	LWLockRelease(audit_slot_lock(slot));
+}
+
+static void
+at_transaction_end(XactEvent event, void *arg)
+{
+	if (event != XACT_EVENT_COMMIT && event != XACT_EVENT_ABORT && event != XACT_EVENT_PREPARE)
+		return;
+	if (tell_at_commit && event == XACT_EVENT_COMMIT)
+		tell_writer();
+	tell_at_commit = false;
+}
+
+STEWARD_FUNCTION(steward_installation_changed);
+
+/* Trigger of steward.installation: everybody looks again. */
+Datum
+steward_installation_changed(PG_FUNCTION_ARGS)
+{
+	TriggerData *trigger = (TriggerData *) fcinfo->context;
+
+	if (!CALLED_AS_TRIGGER(fcinfo))
+		elog(ERROR, "installation_changed() was not called as a trigger");
+	CacheInvalidateRelcache(trigger->tg_relation);
+	tell_at_commit = true;
+	PG_RETURN_POINTER(NULL);
+}
+
+STEWARD_FUNCTION(steward_adopt);
+
+/* adopt(reason text) */
+Datum
+steward_adopt(PG_FUNCTION_ARGS)
+{
+	char	   *reason = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	Installation installation;
+
+	PreventCommandIfReadOnly("adopt()");
+	if (!superuser())
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("only a superuser may adopt a database")));
+	LockRelationOid(audit_table("installation"), ShareRowExclusiveLock);
+	if (!installation_read(&installation) ||
+		(installation_matches(&installation) &&
+		 installation.timeline == (int32) GetWALInsertionTimeLine()))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("there is nothing to adopt"),
+				 errdetail("The logs of this database are its own.")));
+	installation_insert(reason);
+	tell_at_commit = true;
+	PG_RETURN_VOID();
+}
+
+/* For room ledger: who signs checkpoints. */
+static void
+tell_identity(LedgerIdentity *identity)
+{
+	Installation installation;
+
+	if (!installation_read(&installation) || !installation_matches(&installation))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("this database has no installation of its own that could sign checkpoints"),
+				 errhint("The first record makes one; a copy begins one with steward.adopt(reason).")));
+	strlcpy(identity->installation,
+			DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(&installation.id))),
+			sizeof(identity->installation));
+	identity->timeline = GetWALInsertionTimeLine();
+}
+
+/*
+ * For room ledger: does this session restore a dump?  pg_dump sets
+ * check_function_bodies off; where the database has no installation of its own
+ * (yet), logs may be filled.
+ */
+static bool
+is_restoring(void)
+{
+	Installation installation;
+
+	return !check_function_bodies &&
+		(!installation_read(&installation) || !installation_matches(&installation));
+}
+
+static const LedgerHost host = {tell_identity, is_restoring};
+
+static void
+forget_state(Datum arg, Oid relid)
+{
+	if (!OidIsValid(relid) || relid == installation_oid)
+		state_known = false;
+}
+
+/* Registers the invalidation.  Called once, while libraries are preloaded. */
+void
+installation_init(void)
+{
+	CacheRegisterRelcacheCallback(forget_state, (Datum) 0);
+	RegisterXactCallback(at_transaction_end, NULL);
+	ledger_set_host(&host);
+}
