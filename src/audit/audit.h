@@ -25,6 +25,44 @@ extern const LogFormat access_event_format;
 extern const LogFormat inference_log_format;
 extern const LogFormat change_log_format;
 
+/* access_format.c: the fields of access_event, in order */
+typedef enum AccessField
+{
+	ACCESS_KIND,				/* "event" | "intent" | "outcome" */
+	ACCESS_STATEMENT_ID,
+	ACCESS_ACCESS_NO,			/* among the accesses of the statement; pairs
+								 * intent and outcome */
+	ACCESS_PURPOSE,
+	ACCESS_COMMAND,
+	ACCESS_RELATION_NAME,
+	ACCESS_RELATION_OID,
+	ACCESS_DECISION,
+	ACCESS_OUTCOME,
+	ACCESS_ROWS_RETURNED,
+	ACCESS_ROWS_AFFECTED,
+	ACCESS_DURATION_MS,
+	ACCESS_QUERY_ID,
+	ACCESS_TRANSACTION_ID,
+	ACCESS_RUN_ID,
+	ACCESS_POLICY_REVISION,
+	ACCESS_BACKEND_PID,
+	ACCESS_ERROR_CODE,
+	ACCESS_SESSION_ROLE,		/* group 1: the person */
+	ACCESS_SUBJECT_ROLE,
+	ACCESS_SUBJECT,
+	ACCESS_TOKEN_ISSUER,
+	ACCESS_APPLICATION_NAME,
+	ACCESS_CLIENT_ADDR,
+	ACCESS_COLUMNS,				/* group 2: the query */
+	ACCESS_QUERY_TEXT,
+	ACCESS_PARAMETERS,
+	ACCESS_REASON,				/* group 3 */
+	ACCESS_ENTITIES,			/* group 4: whom the rows are about */
+	ACCESS_ENTITY_SCOPE
+} AccessField;
+
+#define ACCESS_FIELD_COUNT (ACCESS_ENTITY_SCOPE + 1)
+
 extern void audit_init(void);
 extern Size audit_shmem_size(void);
 extern void audit_shmem_request(void);
