@@ -32,6 +32,8 @@ extern void crypto_hmac_sha256(const void *key, Size keylen,
 extern void crypto_random(void *buf, Size len);
 extern bool crypto_equal(const void *a, const void *b, Size len);
 extern void crypto_wipe(void *buf, Size len);
+extern bool base64_decode(const char *text, Size textlen, uint8 **bytes, Size *len);
+extern char *base64_encode(const uint8 *bytes, Size len);
 extern bool base64url_decode(const char *text, Size textlen, uint8 **bytes, Size *len);
 extern char *base64url_encode(const uint8 *bytes, Size len);
 
@@ -81,5 +83,18 @@ extern const char *crypto_key_problem(const PublicKey *key);
 extern bool crypto_verify(const PublicKey *key, SignatureAlgorithm algorithm,
 						  const void *data, Size len,
 						  const uint8 *signature, Size signature_len);
+
+/*
+ * signing.c: Ed25519 pairs of our own.  A pair is known by its public key; the
+ * private one stands in a file of the key directory.
+ */
+#define CRYPTO_PUBLIC_KEY_LENGTH	32	/* bytes */
+#define CRYPTO_SIGNATURE_LENGTH		64	/* bytes */
+
+extern void crypto_make_signing_key(uint8 *public_key);
+extern bool crypto_has_signing_key(const uint8 *public_key);
+extern void crypto_sign(const uint8 *public_key, const void *data, Size len, uint8 *signature);
+extern bool crypto_verify_ed25519(const uint8 *public_key, const void *data, Size len,
+								  const uint8 *signature);
 
 #endif							/* STEWARD_CRYPTO_H */

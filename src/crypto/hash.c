@@ -84,9 +84,14 @@ crypto_wipe(void *buf, Size len)
 	OPENSSL_cleanse(buf, len);
 }
 
-/* The six bits of a digit of base64url, -1 where it is none. */
+static const char base64_digits[] =
+"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+static const char base64url_digits[] =
+"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+/* The six bits of a digit, -1 where it is none. */
 static int
-base64url_digit(char c)
+digit_value(const char *digits, char c)
 {
 	if (c >= 'A' && c <= 'Z')
 		return c - 'A';
@@ -94,20 +99,20 @@ base64url_digit(char c)
 		return c - 'a' + 26;
 	if (c >= '0' && c <= '9')
 		return c - '0' + 52;
-	if (c == '-')
+	if (c == digits[62])
 		return 62;
-	if (c == '_')
+	if (c == digits[63])
 		return 63;
 	return -1;
 }
 
 /*
- * Decodes base64url as RFC 7515 wants it: no padding, no white space, no
- * second spelling of the same bytes.  False where the text is not that.  The
- * result ends with a byte 0 that is not counted.
+ * Decodes digits without padding or white space; false where they are not
+ * that, or are a second spelling of the same bytes.  The result ends with a
+ * byte 0 that is not counted.
  */
-bool
-base64url_decode(const char *text, Size textlen, uint8 **bytes, Size *len)
+static bool
+decode_digits(const char *digits, const char *text, Size textlen, uint8 **bytes, Size *len)
 {
 	uint8	   *out;
 	Size		n = 0;
@@ -119,7 +124,7 @@ base64url_decode(const char *text, Size textlen, uint8 **bytes, Size *len)
 	out = palloc(textlen / 4 * 3 + 4);
 	for (Size i = 0; i < textlen; i++)
 	{
-		int			digit = base64url_digit(text[i]);
+		int			digit = digit_value(digits, text[i]);
 
 		if (digit < 0)
 			return false;
@@ -139,12 +144,10 @@ base64url_decode(const char *text, Size textlen, uint8 **bytes, Size *len)
 	return true;
 }
 
-/* Encodes bytes as base64url without padding. */
-char *
-base64url_encode(const uint8 *bytes, Size len)
+/* Encodes bytes without padding; there is room for two bytes more. */
+static char *
+encode_digits(const char *digits, const uint8 *bytes, Size len)
 {
-	static const char digits[] =
-	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 	char	   *out = palloc((len + 2) / 3 * 4 + 1);
 	Size		n = 0;
 	uint32		bits = 0;
@@ -162,6 +165,44 @@ base64url_encode(const uint8 *bytes, Size len)
 	}
 	if (nbits > 0)
 		out[n++] = digits[(bits << (6 - nbits)) & 0x3f];
+	out[n] = '\0';
+	return out;
+}
+
+/* Decodes base64url as RFC 7515 wants it: no padding, one spelling. */
+bool
+base64url_decode(const char *text, Size textlen, uint8 **bytes, Size *len)
+{
+	return decode_digits(base64url_digits, text, textlen, bytes, len);
+}
+
+/* Encodes bytes as base64url without padding. */
+char *
+base64url_encode(const uint8 *bytes, Size len)
+{
+	return encode_digits(base64url_digits, bytes, len);
+}
+
+/* Decodes base64 with padding; nothing else in the text, one spelling. */
+bool
+base64_decode(const char *text, Size textlen, uint8 **bytes, Size *len)
+{
+	if (textlen % 4 != 0)
+		return false;
+	for (int i = 0; i < 2 && textlen > 0 && text[textlen - 1] == '='; i++)
+		textlen--;
+	return decode_digits(base64_digits, text, textlen, bytes, len);
+}
+
+/* Encodes bytes as base64 with padding. */
+char *
+base64_encode(const uint8 *bytes, Size len)
+{
+	char	   *out = encode_digits(base64_digits, bytes, len);
+	Size		n = strlen(out);
+
+	while (n % 4 != 0)
+		out[n++] = '=';
 	out[n] = '\0';
 	return out;
 }

@@ -24,6 +24,7 @@
 
 #include "access/xlog.h"
 #include "crypto/crypto.h"
+#include "crypto/crypto_internal.h"
 #include "miscadmin.h"
 #include "port.h"
 #include "storage/fd.h"
@@ -96,8 +97,8 @@ check_private(const char *path, const struct stat *st, bool directory)
 }
 
 /* Checks the key directory, and makes it where it is missing and may be made. */
-static void
-check_directory(bool make)
+void
+key_directory_check(bool make)
 {
 	const char *path = crypto_key_directory();
 	struct stat st;
@@ -120,8 +121,8 @@ check_directory(bool make)
  * Reads a whole private file of at most max bytes into buf; false where it
  * does not exist.  Symbolic links are not followed.
  */
-static bool
-read_private_file(const char *path, uint8 *buf, Size max, Size *len)
+bool
+key_file_read(const char *path, uint8 *buf, Size max, Size *len)
 {
 	struct stat st;
 	int			fd = OpenTransientFile(path, O_RDONLY | O_NOFOLLOW | PG_BINARY);
@@ -193,7 +194,7 @@ read_master_key(const char *path)
 	Size		len;
 	bool		good;
 
-	if (!read_private_file(path, text, sizeof(text), &len))
+	if (!key_file_read(path, text, sizeof(text), &len))
 		return false;
 	good = parse_master_key(text, len);
 	crypto_wipe(text, sizeof(text));
@@ -205,15 +206,50 @@ read_master_key(const char *path)
 	return true;
 }
 
-/* Writes a new master key to the file path and flushes it. */
+/* Writes a file of len bytes and flushes it. */
 static bool
-write_key_file(const char *path)
+write_private_file(const char *path, const void *data, Size len)
+{
+	int			fd = open(path, O_WRONLY | O_CREAT | O_EXCL | PG_BINARY, S_IRUSR | S_IWUSR);
+	bool		good;
+
+	good = fd >= 0 && write(fd, data, len) == len && pg_fsync(fd) == 0;
+	if (fd >= 0 && close(fd) != 0)
+		good = false;
+	return good;
+}
+
+/*
+ * Makes a key file, unless there is one already.  It is whole or not there;
+ * false: it could not be made, and errno says why.
+ */
+bool
+key_file_make(const char *path, const void *data, Size len)
+{
+	char		temporary[MAXPGPATH + 64];
+	bool		good;
+	int			saved;
+
+	snprintf(temporary, sizeof(temporary), "%s.%d.tmp", path, MyProcPid);
+
+	/* one that a backend of this number left behind when it crashed */
+	(void) unlink(temporary);
+	good = write_private_file(temporary, data, len) &&
+		(link(temporary, path) == 0 || errno == EEXIST);
+	saved = errno;
+	(void) unlink(temporary);
+	errno = saved;
+	return good;
+}
+
+/* Makes the master key, unless another backend does so first. */
+static void
+make_master_key(const char *path)
 {
 	static const char digits[] = "0123456789abcdef";
 	uint8		key[CRYPTO_KEY_LENGTH];
 	char text[	MASTER_KEY_SIZE + 1];
 	char	   *p = text +sizeof(MASTER_KEY_HEADER) - 1;
-	int			fd;
 	bool		good;
 
 	crypto_random(key, sizeof(key));
@@ -225,36 +261,12 @@ write_key_file(const char *path)
 	}
 	*p = '\n';
 	crypto_wipe(key, sizeof(key));
-
-	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | PG_BINARY, S_IRUSR | S_IWUSR);
-	good = fd >= 0 && write(fd, text, MASTER_KEY_SIZE) == MASTER_KEY_SIZE && pg_fsync(fd) == 0;
-	if (fd >= 0 && close(fd) != 0)
-		good = false;
+	good = key_file_make(path, text, MASTER_KEY_SIZE);
 	crypto_wipe(text, sizeof(text));
-	return good;
-}
-
-/* Makes the master key, unless another backend does so first. */
-static void
-make_master_key(const char *path)
-{
-	char		temporary[MAXPGPATH + 32];
-	int			saved;
-
-	snprintf(temporary, sizeof(temporary), "%s.%d.tmp", path, MyProcPid);
-
-	/* one that a backend of this number left behind when it crashed */
-	(void) unlink(temporary);
-	if (!write_key_file(temporary) || (link(temporary, path) != 0 && errno != EEXIST))
-	{
-		saved = errno;
-		(void) unlink(temporary);
-		errno = saved;
+	if (!good)
 		ereport(ERROR,
 				(errcode_for_file_access(),
 				 errmsg("could not make key file \"%s\": %m", path)));
-	}
-	(void) unlink(temporary);
 	fsync_fname_ext(crypto_key_directory(), true, false, ERROR);
 	ereport(LOG,
 			(errmsg("pg_steward made its master key in \"%s\"", path),
@@ -272,7 +284,7 @@ crypto_master_key(void)
 
 	steward_require_preload();
 	snprintf(path, sizeof(path), "%s/%s", crypto_key_directory(), MASTER_KEY_FILE);
-	check_directory(!RecoveryInProgress());
+	key_directory_check(!RecoveryInProgress());
 	if (!read_master_key(path))
 	{
 		if (RecoveryInProgress())
@@ -321,6 +333,10 @@ secret_path(const char *uri, char *path, Size size)
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("secret URI names the master key")));
+	if (strncmp(name, SIGNING_KEY_PREFIX, strlen(SIGNING_KEY_PREFIX)) == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("secret URI names a signing key")));
 	snprintf(path, size, "%s/%s", directory, name);
 }
 
@@ -344,8 +360,8 @@ crypto_read_secret(const char *uri, Size *len)
 	uint8	   *secret = palloc(MAX_SECRET_FILE + 1);
 
 	secret_path(uri, path, sizeof(path));
-	check_directory(false);
-	if (!read_private_file(path, secret, MAX_SECRET_FILE, len))
+	key_directory_check(false);
+	if (!key_file_read(path, secret, MAX_SECRET_FILE, len))
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_FILE),
 				 errmsg("secret file \"%s\" does not exist", path)));
