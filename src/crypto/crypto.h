@@ -43,6 +43,8 @@ extern const char *crypto_key_directory(void);
 extern const uint8 *crypto_master_key(void);
 extern void crypto_check_secret_uri(const char *uri);
 extern uint8 *crypto_read_secret(const char *uri, Size *len);
+extern void crypto_keep_file(const char *name, const void *data, Size len);
+extern uint8 *crypto_kept_file(const char *name, Size max, Size *len);
 
 /*
  * wrap.c: secrets in tables.  The context tells what the secret is and whose;

@@ -304,6 +304,46 @@ crypto_master_key(void)
 }
 
 /*
+ * Puts a file that is no secret into the key directory, in place of one of that
+ * name: after a crash there is the old one or the new one.
+ */
+void
+crypto_keep_file(const char *name, const void *data, Size len)
+{
+	char		path[MAXPGPATH + 256];
+	char		temporary[MAXPGPATH + 300];
+
+	key_directory_check(true);
+	snprintf(path, sizeof(path), "%s/%s", crypto_key_directory(), name);
+	snprintf(temporary, sizeof(temporary), "%s.%d.tmp", path, MyProcPid);
+	(void) unlink(temporary);
+	if (!write_private_file(temporary, data, len))
+		ereport(ERROR,
+				(errcode_for_file_access(),
+				 errmsg("could not write file \"%s\": %m", temporary)));
+	(void) durable_rename(temporary, path, ERROR);
+}
+
+/* Reads such a file, of at most max bytes; NULL where there is none. */
+uint8 *
+crypto_kept_file(const char *name, Size max, Size *len)
+{
+	char		path[MAXPGPATH + 256];
+	uint8	   *data = palloc(max + 1);
+	struct stat st;
+
+	/* without a directory, nothing was ever kept */
+	if (stat(crypto_key_directory(), &st) != 0 && errno == ENOENT)
+		return NULL;
+	key_directory_check(false);
+	snprintf(path, sizeof(path), "%s/%s", crypto_key_directory(), name);
+	if (!key_file_read(path, data, max, len))
+		return NULL;
+	data[*len] = '\0';
+	return data;
+}
+
+/*
  * The path of a secret's file.  Its URI is "file:" and either a name or an
  * absolute path; the file lies in the key directory itself.
  */

@@ -63,6 +63,7 @@ read_open_rows(Relation log, const LogFormat *format, uint64 size, Snapshot snap
 	StringInfoData work;
 	Datum	   *values;
 	bool	   *nulls;
+	uint8		known[LEDGER_TILE_WIDTH * LEDGER_HASH_LENGTH];
 
 	if (start == size)
 		return;
@@ -100,6 +101,13 @@ read_open_rows(Relation log, const LogFormat *format, uint64 size, Snapshot snap
 	systable_endscan_ordered(scan);
 	index_close(index, AccessShareLock);
 	table_close(rel, AccessShareLock);
+	if (expected != size ||
+		leaf_table_read(format, start, snapshot, known) != size - start ||
+		memcmp(known, ends->hash[0], (size - start) * LEDGER_HASH_LENGTH) != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("the last records of log \"%s\" are not those that were written", format->name),
+				 errhint("verify() tells more.")));
 }
 
 /*
@@ -220,11 +228,10 @@ store_tile(void *arg, int level, uint64 index, const uint8 *hashes)
 /* Makes the row of one record in the slot, and its leaf. */
 static void
 make_row(Ledger *ledger, const LogColumns *columns, const LogRecord *record,
-		 TupleTableSlot *slot, StringInfo entry)
+		 const uint8 *seed, TupleTableSlot *slot, StringInfo entry)
 {
 	uint64		seq = ledger->ends.size;
 	uint8		hash[LEDGER_HASH_LENGTH];
-	uint8		seed[LEDGER_SEED_LENGTH];
 
 	ExecClearTuple(slot);
 	log_record_decode(columns, record, slot->tts_values, slot->tts_isnull);
@@ -232,9 +239,8 @@ make_row(Ledger *ledger, const LogColumns *columns, const LogRecord *record,
 	slot->tts_isnull[columns->seq - 1] = false;
 	if (ledger->format->ngroups > 0)
 	{
-		crypto_random(seed, sizeof(seed));
 		slot->tts_values[columns->salt - 1] =
-			PointerGetDatum(cstring_to_text_with_len((const char *) seed, sizeof(seed)));
+			PointerGetDatum(cstring_to_text_with_len((const char *) seed, LEDGER_SEED_LENGTH));
 		slot->tts_isnull[columns->salt - 1] = false;
 	}
 	ExecStoreVirtualTuple(slot);
@@ -252,6 +258,7 @@ append_to_partition(Ledger *ledger, Relation rel, int n, const LogRecord *record
 	CommandId	cid = GetCurrentCommandId(true);
 	TupleTableSlot *slots[MAX_CHUNK_ROWS];
 	int			nslots = 0;
+	uint8		seeds[MAX_CHUNK_ROWS * LEDGER_SEED_LENGTH];
 	LogColumns	columns;
 	StringInfoData entry;
 	MemoryContext row_context = AllocSetContextCreate(CurrentMemoryContext, "pg_steward rows",
@@ -268,6 +275,8 @@ append_to_partition(Ledger *ledger, Relation rel, int n, const LogRecord *record
 		Size		bytes = 0;
 		int			chunk = 0;
 
+		/* one call for all: a call costs more than its bytes */
+		crypto_random(seeds, Min(n - done, MAX_CHUNK_ROWS) * LEDGER_SEED_LENGTH);
 		old_context = MemoryContextSwitchTo(row_context);
 		for (; done + chunk < n && chunk < MAX_CHUNK_ROWS && bytes < MAX_CHUNK_BYTES; chunk++)
 		{
@@ -277,7 +286,8 @@ append_to_partition(Ledger *ledger, Relation rel, int n, const LogRecord *record
 				slots[nslots++] = table_slot_create(rel, NULL);
 				MemoryContextSwitchTo(row_context);
 			}
-			make_row(ledger, &columns, &records[done + chunk], slots[chunk], &entry);
+			make_row(ledger, &columns, &records[done + chunk],
+					 seeds + chunk * LEDGER_SEED_LENGTH, slots[chunk], &entry);
 			bytes += records[done + chunk].len;
 		}
 		heap_multi_insert(rel, slots, chunk, cid, 0, NULL);
@@ -300,6 +310,24 @@ append_to_partition(Ledger *ledger, Relation rel, int n, const LogRecord *record
 	FreeExecutorState(estate);
 	MemoryContextDelete(row_context);
 	pfree(entry.data);
+}
+
+/*
+ * Notes the hashes of new leaves that fill no tile yet, so that verify() can
+ * name a record that was changed; those in full tiles are forgotten.
+ */
+static void
+note_open_leaves(Ledger *ledger, uint64 first)
+{
+	uint64		size = ledger->ends.size;
+	uint64		start = size - size % LEDGER_TILE_WIDTH;
+
+	if (first < start)
+		leaf_table_forget(ledger->format, start);
+	first = Max(first, start);
+	if (first < size)
+		leaf_table_add(ledger->format, first, (int) (size - first),
+					   ledger->ends.hash[0][first - start]);
 }
 
 /* The partition for a record, which has room for records up to end. */
@@ -349,5 +377,6 @@ ledger_append(Ledger *ledger, int n, const LogRecord *records)
 		records += fits;
 		n -= fits;
 	}
+	note_open_leaves(ledger, result);
 	return result;
 }

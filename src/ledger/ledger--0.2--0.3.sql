@@ -69,3 +69,79 @@ COMMENT ON COLUMN steward.ledger_tile.index IS 'number of the tile in its level,
 COMMENT ON COLUMN steward.ledger_tile.hashes IS '256 hashes of 32 bytes';
 SELECT steward.make_append_only('steward.ledger_tile', 'Tiles never change; verify() finds one that did.');
 SELECT pg_catalog.pg_extension_config_dump('steward.ledger_tile', '');
+
+CREATE TABLE steward.ledger_leaf (
+    log       smallint NOT NULL,
+    first_seq bigint NOT NULL CHECK (first_seq >= 0),
+    hashes    bytea NOT NULL,
+    PRIMARY KEY (log, first_seq)
+);
+COMMENT ON TABLE steward.ledger_leaf IS 'hashes of the last records of each log, which fill no tile yet; gone when the tile is full';
+COMMENT ON COLUMN steward.ledger_leaf.log IS 'code of the log, see log_format()';
+COMMENT ON COLUMN steward.ledger_leaf.first_seq IS 'number of the record of the first hash';
+COMMENT ON COLUMN steward.ledger_leaf.hashes IS 'hashes of 32 bytes, one a record';
+SELECT steward.make_append_only('steward.ledger_leaf', 'Hashes never change; verify() finds one that did.');
+SELECT pg_catalog.pg_extension_config_dump('steward.ledger_leaf', '');
+
+CREATE TABLE steward.ledger_key (
+    name       text COLLATE "C" NOT NULL,
+    key_id     bytea NOT NULL,
+    public_key bytea NOT NULL CHECK (pg_catalog.length(public_key) = 32),
+    valid_from timestamptz NOT NULL,
+    reason     text,
+    PRIMARY KEY (name, valid_from)
+);
+COMMENT ON TABLE steward.ledger_key IS 'public keys under which checkpoints are signed; the latest of a name is in force, the others stay for what they signed. The private keys are files of steward.key_directory';
+COMMENT ON COLUMN steward.ledger_key.name IS 'name of the key: the origin of the log that it signs';
+COMMENT ON COLUMN steward.ledger_key.key_id IS 'as it stands in signatures, 4 bytes';
+COMMENT ON COLUMN steward.ledger_key.public_key IS 'Ed25519, 32 bytes';
+COMMENT ON COLUMN steward.ledger_key.valid_from IS 'when it was taken into use; the next one of the name ends that';
+COMMENT ON COLUMN steward.ledger_key.reason IS 'why it took the place of another; NULL: the first of its name';
+SELECT steward.make_append_only('steward.ledger_key', 'Use a new key with rotate_key(reason).');
+SELECT pg_catalog.pg_extension_config_dump('steward.ledger_key', '');
+
+CREATE TABLE steward.checkpoint_record (
+    log       smallint NOT NULL,
+    size      bigint NOT NULL CHECK (size >= 0),
+    signed_at timestamptz NOT NULL,
+    root      bytea NOT NULL CHECK (pg_catalog.length(root) = 32),
+    origin    text NOT NULL,
+    key_id    bytea NOT NULL,
+    note      text NOT NULL,
+    PRIMARY KEY (log, size, signed_at)
+);
+COMMENT ON TABLE steward.checkpoint_record IS 'checkpoints: what was signed of each log, as C2SP signed notes';
+COMMENT ON COLUMN steward.checkpoint_record.log IS 'code of the log, see log_format()';
+COMMENT ON COLUMN steward.checkpoint_record.size IS 'number of records that it covers';
+COMMENT ON COLUMN steward.checkpoint_record.signed_at IS 'when it was signed';
+COMMENT ON COLUMN steward.checkpoint_record.root IS 'root of the tree of these records';
+COMMENT ON COLUMN steward.checkpoint_record.origin IS 'name of the log to the world: <installation>.pg-steward/<log>';
+COMMENT ON COLUMN steward.checkpoint_record.key_id IS 'key that signed it, see ledger_key';
+COMMENT ON COLUMN steward.checkpoint_record.note IS 'the signed note';
+SELECT steward.make_append_only('steward.checkpoint_record', 'A checkpoint is signed once and for all.');
+SELECT pg_catalog.pg_extension_config_dump('steward.checkpoint_record', '');
+
+CREATE FUNCTION steward.verifier_key(name text, key_type integer, public_key bytea) RETURNS text
+    LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'steward_verifier_key';
+COMMENT ON FUNCTION steward.verifier_key(text, integer, bytea) IS
+    'a public key as verifiers of signed notes are given it; type 1: Ed25519, 4: Ed25519 cosignatures. Raises invalid_parameter_value';
+
+CREATE FUNCTION steward.checkpoint(log text) RETURNS text
+    LANGUAGE c STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'steward_checkpoint';
+COMMENT ON FUNCTION steward.checkpoint(text) IS
+    'signs what is committed in a log and returns the checkpoint, a C2SP signed note; where nothing was added since the last one, that one. For steward_auditor and steward_admin. Raises undefined_object, insufficient_privilege, data_corrupted';
+
+CREATE FUNCTION steward.rotate_key(reason text) RETURNS void
+    LANGUAGE c STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'steward_rotate_key';
+COMMENT ON FUNCTION steward.rotate_key(text) IS
+    'has the logs of this installation sign with a new key from now on; old checkpoints stay verifiable. For steward_admin, recorded in the change log';
+
+CREATE FUNCTION steward.inclusion_proof(log text, seq bigint) RETURNS text
+    LANGUAGE c STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'steward_inclusion_proof';
+COMMENT ON FUNCTION steward.inclusion_proof(text, bigint) IS
+    'proves offline that a record is in a log: a C2SP tlog-proof with the newest checkpoint, signed where none covers the record. For steward_auditor and steward_admin. Raises undefined_object, invalid_parameter_value, insufficient_privilege';
+
+CREATE FUNCTION steward.consistency_proof(log text, old_size bigint, new_size bigint) RETURNS bytea[]
+    LANGUAGE c STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'steward_consistency_proof';
+COMMENT ON FUNCTION steward.consistency_proof(text, bigint, bigint) IS
+    'proves that the log of old_size records is the beginning of that of new_size: the hashes of RFC 6962, section 2.1.2. For steward_auditor and steward_admin. Raises undefined_object, invalid_parameter_value, insufficient_privilege';

@@ -9,8 +9,11 @@
  */
 #include "postgres.h"
 
-#include "access/xlog.h"
+#include "access/table.h"
+#include "catalog/indexing.h"
+#include "catalog/pg_type.h"
 #include "commands/trigger.h"
+#include "executor/spi.h"
 #include "funcapi.h"
 #include "ledger/ledger_internal.h"
 #include "miscadmin.h"
@@ -47,6 +50,49 @@ ledger_restoring(void)
 {
 	return !check_function_bodies && superuser() &&
 		(ledger_host == NULL || ledger_host->restoring());
+}
+
+/* Adds a row to one of our tables, below its triggers. */
+void
+ledger_insert_row(const char *table, Datum *values, bool *nulls)
+{
+	Relation	rel = table_open(ledger_table(table, false), RowExclusiveLock);
+	HeapTuple	tuple = heap_form_tuple(RelationGetDescr(rel), values, nulls);
+
+	CatalogTupleInsert(rel, tuple);
+	heap_freetuple(tuple);
+	table_close(rel, RowExclusiveLock);
+}
+
+/*
+ * Has the change log tell of something, in this transaction.  after is the
+ * text of a JSON value.
+ */
+void
+ledger_record_change(const char *kind, const char *name, const char *action, const char *after)
+{
+	Oid			types[4] = {TEXTOID, TEXTOID, TEXTOID, TEXTOID};
+	Datum		values[4] = {CStringGetTextDatum(kind), CStringGetTextDatum(name),
+	CStringGetTextDatum(action), CStringGetTextDatum(after)};
+
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	if (SPI_execute_with_args("SELECT steward.record_change($1, $2, $3, NULL, $4::pg_catalog.jsonb)",
+							  4, types, values, NULL, false, 0) != SPI_OK_SELECT)
+		elog(ERROR, "the change could not be recorded");
+	SPI_finish();
+}
+
+/* Raises unless the acting person has one of the two roles. */
+void
+ledger_require_role(StewardRole role, StewardRole other)
+{
+	steward_require_preload();
+	if (!steward_subject_has(role) && !steward_subject_has(other))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("role \"%s\" may not do this", GetUserNameFromId(steward_outer_user(), false)),
+				 errhint("It takes the rights of role \"%s\".", steward_role_name(role))));
 }
 
 STEWARD_FUNCTION(steward_refuse_insert);

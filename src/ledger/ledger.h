@@ -150,6 +150,13 @@ LEDGER_API int	ledger_make_partitions(const LogFormat *format, uint64 ahead);
 LEDGER_API char *ledger_sign_checkpoint(Ledger *ledger);
 
 /*
+ * checkpoint.c: the last checkpoint of this database is kept beside the key.
+ * Is the log shorter than that says, or of another origin's making?  Then it
+ * was restored to an older state.
+ */
+LEDGER_API bool ledger_is_behind(const LogFormat *format);
+
+/*
  * ledger.c: what only room audit knows, which keeps the installation's
  * identity.  Set once, while libraries are preloaded.
  */

@@ -136,6 +136,16 @@ extern void tree_perfect(const uint8 *hashes, int n, uint8 *hash);
 extern void tree_add(TreeEnds *ends, const uint8 *leaf, TreeTileWriter writer, void *arg);
 extern void tree_root(const TreeEnds *ends, uint8 *root);
 
+/*
+ * Gives n hashes of one level from index "first" on; they lie in one tile of
+ * 256.
+ */
+typedef void (*TreeReader) (void *arg, int level, uint64 first, int n, uint8 *hashes);
+
+extern void tree_range(TreeReader reader, void *arg, uint64 start, uint64 end, uint8 *hash);
+extern List *tree_inclusion(TreeReader reader, void *arg, uint64 index, uint64 size);
+extern List *tree_consistency(TreeReader reader, void *arg, uint64 old_size, uint64 size);
+
 /* partition.c */
 typedef struct LogPartition
 {
@@ -156,7 +166,16 @@ extern bool tile_read(const LogFormat *format, int level, uint64 index, Snapshot
 					  uint8 *hashes);
 extern uint64 tile_count(const LogFormat *format, int level, Snapshot snapshot);
 
+/* leaf_table.c: the hashes of leaves that fill no tile yet */
+extern void leaf_table_add(const LogFormat *format, uint64 first, int n, const uint8 *hashes);
+extern void leaf_table_forget(const LogFormat *format, uint64 before);
+extern int	leaf_table_read(const LogFormat *format, uint64 start, Snapshot snapshot, uint8 *hashes);
+
 /* ledger.c */
+extern void ledger_insert_row(const char *table, Datum *values, bool *nulls);
+extern void ledger_record_change(const char *kind, const char *name, const char *action,
+								 const char *after);
+extern void ledger_require_role(StewardRole role, StewardRole other);
 extern void ledger_identity(LedgerIdentity *identity);
 extern bool ledger_restoring(void);
 
@@ -164,5 +183,42 @@ extern bool ledger_restoring(void);
 extern void ledger_read_ends(const LogFormat *format, Snapshot snapshot, TreeEnds *ends);
 extern const LogFormat *ledger_format_of(const Ledger *ledger);
 extern const TreeEnds *ledger_ends(const Ledger *ledger);
+
+/* proof.c: the hashes of a tree, from its tiles and its open ends */
+typedef struct TileReader
+{
+	const LogFormat *format;
+	Snapshot	snapshot;
+	TreeEnds	ends;
+	int			level;			/* of the tile that is held; -1: none */
+	uint64		tile;
+	uint8		hashes[LEDGER_TILE_WIDTH * LEDGER_HASH_LENGTH];
+} TileReader;
+
+extern TileReader *tile_reader_open(const LogFormat *format, Snapshot snapshot);
+extern void tile_reader_read(void *arg, int level, uint64 first, int n, uint8 *hashes);
+
+/* checkpoint.c */
+typedef struct LedgerKey
+{
+	char	   *name;
+	uint8		public_key[CRYPTO_PUBLIC_KEY_LENGTH];
+	TimestampTz valid_from;
+} LedgerKey;
+
+typedef struct CheckpointRecord
+{
+	uint64		size;
+	TimestampTz signed_at;
+	uint8		root[LEDGER_HASH_LENGTH];
+	char	   *origin;
+	char	   *note;
+} CheckpointRecord;
+
+extern List *ledger_keys(Snapshot snapshot);
+extern CheckpointRecord *checkpoint_from_tuple(HeapTuple tuple, TupleDesc desc);
+extern CheckpointRecord *checkpoint_last(const LogFormat *format, Snapshot snapshot);
+extern List *checkpoint_list(const LogFormat *format, Snapshot snapshot);
+extern char *checkpoint_now(const LogFormat *format);
 
 #endif							/* STEWARD_LEDGER_INTERNAL_H */

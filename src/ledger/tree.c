@@ -100,3 +100,120 @@ tree_root(const TreeEnds *ends, uint8 *root)
 		}
 	}
 }
+
+/* The hash of a perfect tree of 2^log leaves, the one of that index. */
+static void
+perfect_hash(TreeReader reader, void *arg, int log, uint64 index, uint8 *hash)
+{
+	uint8		hashes[LEDGER_TILE_WIDTH * LEDGER_HASH_LENGTH];
+	int			level = log / 8;
+	int			n = 1 << (log % 8);
+
+	reader(arg, level, index * n, n, hashes);
+	tree_perfect(hashes, n, hash);
+}
+
+/*
+ * The root over the leaves from start to end (exclusively).  start is a
+ * multiple of the least power of two that is not below their number.
+ */
+void
+tree_range(TreeReader reader, void *arg, uint64 start, uint64 end, uint8 *hash)
+{
+	bool		any = false;
+
+	Assert(start < end);
+	/* perfect trees from the smallest, which is the last, to the largest */
+	for (int log = 0; log < 64 && start < end; log++)
+	{
+		uint8		part[LEDGER_HASH_LENGTH];
+
+		if (((end - start) & (UINT64CONST(1) << log)) == 0)
+			continue;
+		end -= UINT64CONST(1) << log;
+		perfect_hash(reader, arg, log, end >> log, part);
+		if (any)
+			tree_node(part, hash, hash);
+		else
+			memcpy(hash, part, LEDGER_HASH_LENGTH);
+		any = true;
+	}
+}
+
+/* The largest power of two below n, which is 2 at least. */
+static uint64
+split_of(uint64 n)
+{
+	uint64		k = 1;
+
+	while (k < n - k)
+		k *= 2;
+	return k;
+}
+
+static List *
+add_range(List *path, TreeReader reader, void *arg, uint64 start, uint64 end)
+{
+	uint8	   *hash = palloc(LEDGER_HASH_LENGTH);
+
+	tree_range(reader, arg, start, end, hash);
+	return lcons(hash, path);
+}
+
+/* PATH(index, D[size]) of RFC 6962: hashes from the leaf's neighbour upwards. */
+List *
+tree_inclusion(TreeReader reader, void *arg, uint64 index, uint64 size)
+{
+	uint64		start = 0;
+	uint64		end = size;
+	List	   *path = NIL;
+
+	while (end - start > 1)
+	{
+		uint64		middle = start + split_of(end - start);
+
+		if (index < middle)
+		{
+			path = add_range(path, reader, arg, middle, end);
+			end = middle;
+		}
+		else
+		{
+			path = add_range(path, reader, arg, start, middle);
+			start = middle;
+		}
+	}
+	return path;
+}
+
+/* PROOF(old_size, D[size]) of RFC 6962; nothing where the sizes say it all. */
+List *
+tree_consistency(TreeReader reader, void *arg, uint64 old_size, uint64 size)
+{
+	uint64		start = 0;
+	uint64		end = size;
+	bool		whole = true;	/* the old tree is a tree of the new one */
+	List	   *path = NIL;
+
+	if (old_size == 0 || old_size == size)
+		return NIL;
+	while (end != old_size)
+	{
+		uint64		middle = start + split_of(end - start);
+
+		if (old_size <= middle)
+		{
+			path = add_range(path, reader, arg, middle, end);
+			end = middle;
+		}
+		else
+		{
+			path = add_range(path, reader, arg, start, middle);
+			start = middle;
+			whole = false;
+		}
+	}
+	if (!whole)
+		path = add_range(path, reader, arg, start, end);
+	return path;
+}
