@@ -44,6 +44,7 @@ typedef struct AuditFrame
 typedef struct AuditLarge
 {
 	uint64		length;
+	uint64		logged_at;		/* as the record begins */
 	dsm_handle	handle;
 	uint32		unused;
 } AuditLarge;
@@ -86,9 +87,8 @@ typedef struct AuditSlot
 	pid_t		keeper_pid;
 	Latch	   *keeper_latch;
 	TimestampTz keeper_due;		/* when the keeper has something to do */
-	bool		writer_needs_keeper;	/* waits for a partition */
 	bool		stop;			/* workers are asked to go */
-	uint64		set_aside;
+	uint64		overflowed;		/* records for which too little was reserved */
 	TimestampTz last_error_at;	/* 0: never */
 	char		last_error[AUDIT_ERROR_LENGTH];
 	TimestampTz last_checkpoint_at;

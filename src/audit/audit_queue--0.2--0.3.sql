@@ -59,3 +59,46 @@ CREATE FUNCTION steward.adopt(reason text) RETURNS void
     LANGUAGE C STRICT AS 'MODULE_PATHNAME', 'steward_adopt';
 REVOKE ALL ON FUNCTION steward.adopt(text) FROM PUBLIC;
 COMMENT ON FUNCTION steward.adopt(text) IS 'lets a database that was restored, copied or promoted begin an origin of its own for its logs; for superusers';
+
+CREATE FUNCTION steward.audit_status(
+    OUT state text, OUT reason text, OUT writer text, OUT writer_pid integer, OUT keeper text, OUT keeper_pid integer,
+    OUT queue_size bigint, OUT queue_bytes bigint, OUT queue_depth bigint, OUT reserved_bytes bigint, OUT waiting_sessions integer,
+    OUT written bigint, OUT overflowed bigint, OUT lag interval,
+    OUT last_checkpoint timestamptz, OUT last_error text, OUT last_error_at timestamptz)
+    LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'steward_audit_status';
+REVOKE ALL ON FUNCTION steward.audit_status() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION steward.audit_status() TO steward_admin, steward_auditor;
+COMMENT ON FUNCTION steward.audit_status() IS 'what stands in shared memory about queue and workers of this database; see the view status';
+
+CREATE VIEW steward.status AS
+    SELECT s.state, s.reason, s.writer, s.writer_pid, s.keeper, s.keeper_pid, s.queue_size, s.queue_bytes, s.queue_depth, s.reserved_bytes,
+           s.waiting_sessions, s.written, s.overflowed, (SELECT pg_catalog.count(*) FROM steward.set_aside_record) AS set_aside,
+           s.lag, s.last_checkpoint, s.last_error, s.last_error_at
+      FROM steward.audit_status() s;
+COMMENT ON VIEW steward.status IS 'one row: how the audit of this database is doing';
+COMMENT ON COLUMN steward.status.state IS 'active | dormant (a copy that was not adopted) | standby | absent (not committed yet)';
+COMMENT ON COLUMN steward.status.reason IS 'why it is not active, or what is to be acknowledged';
+COMMENT ON COLUMN steward.status.writer IS 'writing | idle | starting | none, or what it waits for';
+COMMENT ON COLUMN steward.status.writer_pid IS 'process of the writer; NULL: none runs';
+COMMENT ON COLUMN steward.status.keeper IS 'running, or rests until something is due';
+COMMENT ON COLUMN steward.status.keeper_pid IS 'process of the keeper; NULL: none runs';
+COMMENT ON COLUMN steward.status.queue_size IS 'bytes of the queue (steward.queue_size)';
+COMMENT ON COLUMN steward.status.queue_bytes IS 'bytes of records that are not written yet';
+COMMENT ON COLUMN steward.status.queue_depth IS 'records that are not written yet';
+COMMENT ON COLUMN steward.status.reserved_bytes IS 'bytes of the queue that are kept for the outcomes of running statements';
+COMMENT ON COLUMN steward.status.waiting_sessions IS 'sessions that wait for room in the queue, or until their records are on disk';
+COMMENT ON COLUMN steward.status.written IS 'records written since the server started';
+COMMENT ON COLUMN steward.status.overflowed IS 'records lost since the server started because too little room was reserved for them; other than 0 is a fault of pg_steward';
+COMMENT ON COLUMN steward.status.set_aside IS 'records that their log refused, in set_aside_record';
+COMMENT ON COLUMN steward.status.lag IS 'age of the oldest record that is not written yet';
+COMMENT ON COLUMN steward.status.last_checkpoint IS 'when the writer last signed a checkpoint, since the server started';
+COMMENT ON COLUMN steward.status.last_error IS 'message of the writer''s last error since the server started';
+COMMENT ON COLUMN steward.status.last_error_at IS 'when that was';
+GRANT SELECT ON steward.status TO steward_admin, steward_auditor;
+GRANT SELECT ON steward.installation, steward.set_aside_record TO steward_auditor;
+
+CREATE FUNCTION steward.flush() RETURNS void
+    LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'steward_flush';
+REVOKE ALL ON FUNCTION steward.flush() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION steward.flush() TO steward_admin, steward_auditor, steward_officer, steward_engineer, steward_service;
+COMMENT ON FUNCTION steward.flush() IS 'returns when every record queued so far is on disk. Raises object_not_in_prerequisite_state in a copy that was not adopted, deadlock_detected where the session itself blocks the writer';

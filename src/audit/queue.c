@@ -221,10 +221,9 @@ take(AuditSlot *slot, Oid dboid)
 	slot->dboid = dboid;
 	slot->epoch = epoch;
 	slot->state = SLOT_WANTED;
-	slot->records_in = slot->records_out = slot->set_aside = 0;
+	slot->records_in = slot->records_out = slot->overflowed = 0;
 	slot->keeper_due = 0;
 	slot->stop = false;
-	slot->writer_needs_keeper = false;
 	slot->last_error_at = slot->last_checkpoint_at = 0;
 	slot->last_error[0] = '\0';
 	LWLockRelease(audit_slot_lock(slot));
@@ -556,7 +555,7 @@ audit_release(AuditReservation *reservation)
 /*
  * Puts the record into room that was reserved; never waits, never raises.
  * Beyond the reservation it takes free room, where there is some; else the
- * record is counted as set aside and 0 is returned: the caller reserved too
+ * record is lost, which is counted, and 0 is returned: the caller reserved too
  * little.
  */
 AuditPosition
@@ -594,7 +593,7 @@ audit_put_reserved(AuditReservation *reservation, const LogFormat *format, const
 	else
 	{
 		promised = 0;
-		slot->set_aside++;
+		slot->overflowed++;
 	}
 	LWLockRelease(audit_slot_lock(slot));
 	reservation->bytes -= promised;
@@ -610,11 +609,12 @@ put_large(AuditSlot *slot, const LogFormat *format, const LogRecord *record)
 {
 	Size		room = frame_size(sizeof(AuditLarge));
 	dsm_segment *segment = dsm_create(record->len, 0);
-	AuditLarge	large = {record->len, dsm_segment_handle(segment), 0};
+	AuditLarge	large = {.length = record->len, .handle = dsm_segment_handle(segment)};
 	AuditPosition position = 0;
 	Latch	   *latch = NULL;
 
 	memcpy(dsm_segment_address(segment), record->data, record->len);
+	memcpy(&large.logged_at, record->data, sizeof(large.logged_at));
 	reserve_room(slot, room, record->len);
 
 	/* From here on nothing fails. */

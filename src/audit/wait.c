@@ -6,8 +6,8 @@
  *
  * The writer may wait for a lock that the waiting session holds, directly or
  * through others; PostgreSQL's deadlock detector knows nothing of our queue.
- * Every waiter looks along the chain of lock waits from the writer (and the
- * keeper, where the writer waits for it) and gives up when it finds itself.
+ * Every waiter looks along the chain of lock waits from the writer and gives
+ * up when it finds itself.
  *
  * Copyright (c) 2026, the pg_steward authors
  *
@@ -66,13 +66,11 @@ audit_check_wait(AuditSlot *slot, const char *what)
 {
 	AuditSlotState state;
 	pid_t		writer;
-	pid_t		keeper;
 	pid_t		paused_by = 0;
 
 	LWLockAcquire(audit_slot_lock(slot), LW_SHARED);
 	state = slot->state;
 	writer = slot->writer_pid;
-	keeper = slot->writer_needs_keeper ? slot->keeper_pid : 0;
 	LWLockRelease(audit_slot_lock(slot));
 
 	if (state == SLOT_ABSENT || state == SLOT_FREE)
@@ -83,7 +81,7 @@ audit_check_wait(AuditSlot *slot, const char *what)
 		audit_require_active(what);
 
 	(void) audit_is_paused(MyDatabaseId, &paused_by);
-	if (paused_by == MyProcPid || waits_for_me(writer) || waits_for_me(keeper))
+	if (paused_by == MyProcPid || waits_for_me(writer))
 		ereport(ERROR,
 				(errcode(ERRCODE_T_R_DEADLOCK_DETECTED),
 				 errmsg("deadlock detected while waiting for %s", what),

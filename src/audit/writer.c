@@ -44,6 +44,7 @@
 
 #define MAX_BATCH		8192	/* records of a transaction */
 #define MAX_BATCH_BYTES (16 * 1024 * 1024)
+#define KEEPER_UNIT		65536	/* records after which the keeper looks */
 #define NAP_MS			20		/* for which records gather that nobody waits for */
 #define IDLE_MS			10000
 #define FIRST_DELAY_MS	50		/* after an error */
@@ -268,6 +269,7 @@ append_batch(void)
 	{
 		uint8		code = items[i].code;
 		int			n = 0;
+		uint64		first;
 
 		if (done[code])
 			continue;
@@ -275,8 +277,10 @@ append_batch(void)
 		for (int j = i; j < nitems; j++)
 			if (items[j].code == code)
 				records[n++] = items[j].record;
-		(void) ledger_append(ledger_of(code), n, records);
+		first = ledger_append(ledger_of(code), n, records);
 		grew[code] = true;
+		if (first / KEEPER_UNIT != (first + n) / KEEPER_UNIT)
+			keeper_wake();
 	}
 }
 
@@ -390,12 +394,6 @@ write_batch(const ErrorData *error)
 	for (int i = 0; i < AUDIT_MAX_FORMATS; i++)
 		if (ledgers[i] != NULL)
 			ledger_after_commit(ledgers[i]);
-	if (error != NULL)
-	{
-		LWLockAcquire(audit_slot_lock(slot), LW_EXCLUSIVE);
-		slot->set_aside++;
-		LWLockRelease(audit_slot_lock(slot));
-	}
 	batch_limit = Min(batch_limit * 2, MAX_BATCH);
 	return true;
 }

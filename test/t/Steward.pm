@@ -14,7 +14,7 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-our @EXPORT = qw(steward_server load_governance answers same_lines fails_like catalog_of);
+our @EXPORT = qw(steward_server steward_module audit_database load_governance answers same_lines fails_like catalog_of);
 
 my $sql = File::Spec->rel2abs(dirname(__FILE__)) . '/sql';
 
@@ -31,6 +31,29 @@ sub steward_server
 	$node->append_conf('postgresql.conf', 'max_prepared_transactions = 4');
 	$node->start;
 	return $node;
+}
+
+# Path of the library that test/run built from test/modules/NAME, without
+# ending: for shared_preload_libraries and CREATE FUNCTION.
+sub steward_module
+{
+	my ($name) = @_;
+
+	return "$ENV{STEWARD_MODULES}/$name/$name";
+}
+
+# Creates a database with pg_steward and the log of module steward_test.
+sub audit_database
+{
+	my ($node, $db) = @_;
+
+	$node->safe_psql('postgres', "CREATE DATABASE $db") if $db ne 'postgres';
+	$node->safe_psql($db, 'CREATE EXTENSION pg_steward');
+	$node->command_ok(
+		[ 'psql', '-Xq', '-v', 'ON_ERROR_STOP=1', '-v', 'module=' . steward_module('steward_test'), '-d', $node->connstr($db),
+		  '-o', File::Spec->devnull, '-f', 'test/modules/steward_test/steward_test.sql' ],
+		"database $db has a log");
+	return;
 }
 
 # Fills a database with governed data and every kind of governance data.
