@@ -16,6 +16,7 @@
 #include "hooks.h"
 #include "ledger/ledger.h"
 #include "miscadmin.h"
+#include "registry/registry.h"
 
 STEWARD_MODULE_MAGIC;
 
@@ -38,6 +39,7 @@ _PG_init(void)
 	ledger_init();
 	audit_init();
 	access_init();
+	registry_init();
 
 	MarkGUCPrefixReserved("steward");
 	hooks_install();

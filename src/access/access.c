@@ -10,11 +10,15 @@
 #include "postgres.h"
 
 #include "access/access_internal.h"
+#include "audit/audit.h"
 
 /* Called once, while libraries are preloaded. */
 void
 access_init(void)
 {
+	static const AuditQuestions answers = {.subject = access_subject_name, .purpose = access_purpose};
+
+	audit_ask(&answers);
 	subject_init();
 	governance_init();
 	trust_init();

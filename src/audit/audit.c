@@ -11,6 +11,21 @@
 
 #include "audit/audit_internal.h"
 
+/* What rooms above answer. */
+AuditQuestions audit_questions;
+
+/* Takes over what a room above answers; called while libraries are preloaded. */
+void
+audit_ask(const AuditQuestions *questions)
+{
+	if (questions->subject)
+		audit_questions.subject = questions->subject;
+	if (questions->purpose)
+		audit_questions.purpose = questions->purpose;
+	if (questions->admit_inference)
+		audit_questions.admit_inference = questions->admit_inference;
+}
+
 /* Called once, while libraries are preloaded. */
 void
 audit_init(void)
@@ -21,4 +36,6 @@ audit_init(void)
 	launcher_init();
 	installation_init();
 	database_init();
+	inference_init();
+	change_init();
 }

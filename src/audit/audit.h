@@ -130,6 +130,33 @@ LEDGER_API AuditState audit_state(void);
 extern void audit_require_active(const char *what);
 
 /*
+ * What this room asks of rooms above it; they answer through functions that
+ * they hand over while libraries are preloaded (each leaves NULL what another
+ * answers).
+ */
+typedef enum InferenceRegistry
+{
+	INFERENCE_REGISTRY_REQUIRE,
+	INFERENCE_REGISTRY_WARN,
+	INFERENCE_REGISTRY_OFF
+} InferenceRegistry;
+
+typedef struct AuditQuestions
+{
+	const char *(*subject) (void);	/* name of who acts */
+	const char *(*purpose) (void);	/* for which purpose, or NULL */
+	void		(*admit_inference) (const char *model, const char *version, int mode);
+} AuditQuestions;
+
+extern void audit_ask(const AuditQuestions *questions);
+
+/*
+ * change.c: has the writer move committed changes into the change log; they
+ * stand there when the position that is returned is durable.
+ */
+extern AuditPosition audit_signal_changes(void);
+
+/*
  * database.c: workers stand in nobody's way.  Called before and after utility
  * statements that need a database for themselves.
  */

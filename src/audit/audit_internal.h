@@ -175,6 +175,18 @@ extern void keeper_init(void);
 extern void database_init(void);
 extern bool audit_is_paused(Oid dboid, pid_t *by);
 
+/* audit.c: what rooms above answer */
+extern AuditQuestions audit_questions;
+
+/* inference.c */
+extern void inference_init(void);
+
+/* change.c */
+#define AUDIT_OUTBOX_SIGNAL 0	/* code of a frame: look into the outbox */
+
+extern void change_init(void);
+extern void change_append(Ledger *ledger);
+
 /* installation.c */
 typedef struct Installation
 {
@@ -191,5 +203,6 @@ extern bool installation_matches(const Installation *installation);
 extern void installation_insert(const char *reason);
 extern Oid	audit_table(const char *name);
 extern AuditSlotState installation_check(bool activate);
+extern bool audit_is_restoring(void);
 
 #endif							/* STEWARD_AUDIT_INTERNAL_H */

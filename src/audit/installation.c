@@ -327,8 +327,8 @@ tell_identity(LedgerIdentity *identity)
  * check_function_bodies off; where the database has no installation of its own
  * (yet), logs may be filled.
  */
-static bool
-is_restoring(void)
+bool
+audit_is_restoring(void)
 {
 	Installation installation;
 
@@ -336,7 +336,7 @@ is_restoring(void)
 		(!installation_read(&installation) || !installation_matches(&installation));
 }
 
-static const LedgerHost host = {tell_identity, is_restoring};
+static const LedgerHost host = {tell_identity, audit_is_restoring};
 
 static void
 forget_state(Datum arg, Oid relid)

@@ -274,6 +274,12 @@ append_batch(void)
 		if (done[code])
 			continue;
 		done[code] = true;
+		if (code == AUDIT_OUTBOX_SIGNAL)
+		{
+			change_append(ledger_of(change_log_format.code));
+			grew[change_log_format.code] = true;
+			continue;
+		}
 		for (int j = i; j < nitems; j++)
 			if (items[j].code == code)
 				records[n++] = items[j].record;

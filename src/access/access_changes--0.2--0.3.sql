@@ -1,0 +1,22 @@
+-- access: changes of its tables go into the change log.
+
+SELECT steward.log_changes_of('steward.protected_relation', 'protection', 'relation'),
+       steward.log_changes_of('steward.purpose', 'purpose', 'name'),
+       steward.log_changes_of('steward.purpose_grant', 'purpose grant', 'purpose,to_role'),
+       steward.log_changes_of('steward.role_attribute', 'attribute', 'role,key'),
+       steward.log_changes_of('steward.row_policy', 'row policy', 'relation,name'),
+       steward.log_changes_of('steward.row_policy_role', 'role of row policy', 'relation,policy,role'),
+       steward.log_changes_of('steward.row_policy_author', 'author of row policy', 'relation,policy'),
+       steward.log_changes_of('steward.ddl_allowance', 'DDL allowance', 'relation,role'),
+       steward.log_changes_of('steward.column_mask', 'mask', 'relation,name'),
+       steward.log_changes_of('steward.column_mask_role', 'role of mask', 'relation,mask,role'),
+       steward.log_changes_of('steward.column_mask_author', 'author of mask', 'relation,mask'),
+       steward.log_changes_of('steward.tag_mask', 'tag mask', 'name'),
+       steward.log_changes_of('steward.tag_mask_role', 'role of tag mask', 'mask,role'),
+       steward.log_changes_of('steward.policy_test', 'policy test', 'name'),
+       steward.log_changes_of('steward.policy_test_author', 'author of policy test', 'test'),
+       steward.log_changes_of('steward.break_glass_grant', 'break-glass grant', 'to_role'),
+       steward.log_changes_of('steward.break_glass_record', 'break-glass', 'id'),
+       steward.log_changes_of('steward.break_glass_end', 'end of break-glass', 'event'),
+       steward.log_changes_of('steward.issuer', 'issuer', 'name', 'secret'),
+       steward.log_changes_of('steward.token_requirement', 'token requirement', 'role');
