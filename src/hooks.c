@@ -170,6 +170,7 @@ steward_process_utility(PlannedStmt *pstmt, const char *queryString,
 	PG_END_TRY();
 	access_after_utility(guard);
 	audit_after_utility(pause);
+	audit_after_commit_prepared(pstmt);
 }
 
 static List *

@@ -155,6 +155,7 @@ extern void audit_ask(const AuditQuestions *questions);
  * stand there when the position that is returned is durable.
  */
 extern AuditPosition audit_signal_changes(void);
+extern void audit_after_commit_prepared(PlannedStmt *pstmt);
 
 /*
  * database.c: workers stand in nobody's way.  Called before and after utility

@@ -101,6 +101,16 @@ audit_signal_changes(void)
 	return audit_put(&outbox_signal, &nothing);
 }
 
+/* What a prepared transaction put into the outbox is committed by another session. */
+void
+audit_after_commit_prepared(PlannedStmt *pstmt)
+{
+	if (IsA(pstmt->utilityStmt, TransactionStmt) &&
+		castNode(TransactionStmt, pstmt->utilityStmt)->kind == TRANS_STMT_COMMIT_PREPARED &&
+		audit_state() == AUDIT_ACTIVE)
+		(void) audit_signal_changes();
+}
+
 /* Called once, while libraries are preloaded. */
 void
 change_init(void)

@@ -16,12 +16,15 @@
  */
 #include "postgres.h"
 
+#include <math.h>
+
 #include "audit/audit.h"
 #include "audit/audit_internal.h"
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
 #include "executor/spi.h"
 #include "funcapi.h"
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
