@@ -84,7 +84,6 @@ UPDATE steward.model SET owner = 'me' WHERE name = 'regress_reg_direct';
 SET ROLE "regress Reg ""Nobody""";
 SELECT steward.register_system('regress s2', 'x');
 SELECT * FROM steward.model;
-SELECT steward.admit_inference('regress_reg_credit', '1.0');
 RESET ROLE;
 
 -- a definer function of an engineer lends nobody his rights
