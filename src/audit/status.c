@@ -178,12 +178,12 @@ steward_audit_status(PG_FUNCTION_ARGS)
 
 STEWARD_FUNCTION(steward_flush);
 
-/* flush(): returns when everything queued so far is durable */
+/* flush(): returns when everything queued, and every change committed, so far is durable */
 Datum
 steward_flush(PG_FUNCTION_ARGS)
 {
 	steward_require_preload();
 	audit_require_active("flush()");
-	audit_wait_durable(audit_position());
+	audit_wait_durable(audit_signal_changes());
 	PG_RETURN_VOID();
 }
