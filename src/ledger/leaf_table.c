@@ -12,6 +12,7 @@
  */
 #include "postgres.h"
 
+#include "access/detoast.h"
 #include "access/genam.h"
 #include "access/table.h"
 #include "catalog/indexing.h"
@@ -104,4 +105,27 @@ leaf_table_read(const LogFormat *format, uint64 start, Snapshot snapshot, uint8 
 	index_close(index, AccessShareLock);
 	table_close(rel, AccessShareLock);
 	return count;
+}
+
+/* The number after the last leaf of which the table has the hash; 0: none. */
+uint64
+leaf_table_end(const LogFormat *format, Snapshot snapshot)
+{
+	Relation	rel = table_open(ledger_table("ledger_leaf", false), AccessShareLock);
+	Relation	index = index_open(STEWARD_PRIMARY_KEY(rel), AccessShareLock);
+	SysScanDesc scan = begin_scan(format, BTGreaterEqualStrategyNumber, F_INT8GE, 0, rel, index, snapshot);
+	HeapTuple	tuple = systable_getnext_ordered(scan, BackwardScanDirection);
+	uint64		end = 0;
+
+	if (HeapTupleIsValid(tuple))
+	{
+		bool		isnull;
+
+		end = DatumGetInt64(heap_getattr(tuple, LEAF_FIRST_SEQ, RelationGetDescr(rel), &isnull));
+		end += toast_raw_datum_size(heap_getattr(tuple, LEAF_HASHES, RelationGetDescr(rel), &isnull)) / LEDGER_HASH_LENGTH;
+	}
+	systable_endscan_ordered(scan);
+	index_close(index, AccessShareLock);
+	table_close(rel, AccessShareLock);
+	return end;
 }

@@ -145,3 +145,9 @@ CREATE FUNCTION steward.consistency_proof(log text, old_size bigint, new_size bi
     LANGUAGE c STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'steward_consistency_proof';
 COMMENT ON FUNCTION steward.consistency_proof(text, bigint, bigint) IS
     'proves that the log of old_size records is the beginning of that of new_size: the hashes of RFC 6962, section 2.1.2. For steward_auditor and steward_admin. Raises undefined_object, invalid_parameter_value, insufficient_privilege';
+
+CREATE FUNCTION steward.verify(log text DEFAULT NULL, known_checkpoint text DEFAULT NULL)
+    RETURNS TABLE (log text, size bigint, root bytea, ok boolean, first_bad_seq bigint, problem text)
+    LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'steward_verify';
+COMMENT ON FUNCTION steward.verify(text, text) IS
+    'checks a log, or all of them, record by record against its tree and its checkpoints, and against a checkpoint that was kept elsewhere; first_bad_seq is the first record that is bad or that nothing vouches for any more. For steward_auditor and steward_admin. Raises undefined_object, invalid_parameter_value, insufficient_privilege';

@@ -171,6 +171,8 @@ extern void leaf_table_add(const LogFormat *format, uint64 first, int n, const u
 extern void leaf_table_forget(const LogFormat *format, uint64 before);
 extern int	leaf_table_read(const LogFormat *format, uint64 start, Snapshot snapshot, uint8 *hashes);
 
+extern uint64 leaf_table_end(const LogFormat *format, Snapshot snapshot);
+
 /* ledger.c */
 extern void ledger_insert_row(const char *table, Datum *values, bool *nulls);
 extern void ledger_record_change(const char *kind, const char *name, const char *action,
@@ -220,5 +222,22 @@ extern CheckpointRecord *checkpoint_from_tuple(HeapTuple tuple, TupleDesc desc);
 extern CheckpointRecord *checkpoint_last(const LogFormat *format, Snapshot snapshot);
 extern List *checkpoint_list(const LogFormat *format, Snapshot snapshot);
 extern char *checkpoint_now(const LogFormat *format);
+
+/* evidence.c: what the change log tells of erased and dropped records */
+typedef struct DroppedRange
+{
+	uint64		first;
+	uint64		last;
+} DroppedRange;
+
+typedef struct Evidence
+{
+	HTAB	   *redacted;		/* of RedactedRecord, by number */
+	List	   *dropped;		/* of DroppedRange */
+} Evidence;
+
+extern Evidence *evidence_read(const LogFormat *format);
+extern uint32 evidence_redacted(const Evidence *evidence, uint64 seq);
+extern bool evidence_dropped(const Evidence *evidence, uint64 first, uint64 last);
 
 #endif							/* STEWARD_LEDGER_INTERNAL_H */
