@@ -192,7 +192,8 @@ audit_state(void)
 	Installation installation;
 	Oid			relid;
 
-	if (!steward_is_created())
+	/* pg_upgrade and a single-user server have no workers */
+	if (!steward_is_created() || IsBinaryUpgrade || !IsUnderPostmaster)
 		return AUDIT_ABSENT;
 	if (RecoveryInProgress())
 		return AUDIT_STANDBY;

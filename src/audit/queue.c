@@ -269,7 +269,9 @@ audit_slot_give_up(Oid dboid)
 		if (slot->dboid != dboid)
 			continue;
 		LWLockAcquire(audit_slot_lock(slot), LW_EXCLUSIVE);
-		discard(slot);
+		/* a writer that is still there reads what is queued */
+		if (slot->writer_pid == 0 || slot->writer_pid == MyProcPid)
+			discard(slot);
 		if (slot_is_idle(slot))
 		{
 			slot->dboid = InvalidOid;
@@ -317,6 +319,7 @@ AuditSlot *
 audit_my_slot(bool claim)
 {
 	AuditSlot  *slot;
+	bool		no_writer;
 
 	if (likely(my_slot != NULL))
 		return my_slot;
@@ -339,7 +342,10 @@ audit_my_slot(bool claim)
 	counted = !am_walsender;
 	if (counted)
 		slot->producers++;
+	no_writer = slot->writer_pid == 0;
 	LWLockRelease(audit_slot_lock(slot));
+	if (no_writer)
+		audit_wake_launcher();
 	return slot;
 }
 

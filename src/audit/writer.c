@@ -305,13 +305,13 @@ publish(uint64 position, int n, XLogRecPtr lsn)
 			large += items[i].record.len;
 
 	LWLockAcquire(audit_slot_lock(slot), LW_EXCLUSIVE);
-	slot->tail = position;
+	slot->tail = Max(slot->tail, position);
 	slot->large_bytes -= Min(large, slot->large_bytes);
 	slot->records_out += n;
 	if (!XLogRecPtrIsInvalid(lsn))
 		pg_atomic_write_u64(&slot->durable_lsn, lsn);
 	pg_write_barrier();
-	pg_atomic_write_u64(&slot->durable, position);
+	pg_atomic_write_u64(&slot->durable, slot->tail);
 	LWLockRelease(audit_slot_lock(slot));
 	ConditionVariableBroadcast(&slot->durable_cv);
 	ConditionVariableBroadcast(&slot->room_cv);
