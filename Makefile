@@ -26,6 +26,9 @@ BASE_SOURCES = src/prologue.sql $(foreach r,$(ROOMS),$(call room_sql,$(r)))
 delta_sources = $(foreach r,$(ROOMS),$(sort $(wildcard src/$(r)/*--$(1).sql)))
 DATA_built = sql/pg_steward--$(BASE).sql $(DELTAS:%=sql/pg_steward--%.sql)
 
+# The stand-alone verifier of exports: of the C library and libcrypto alone.
+VERIFIER = verifier/pg_steward_verify
+
 # COPT adds flags (COPT=-Werror).  PostgreSQL's headers are the system's: what
 # a compiler thinks of them is no concern of ours.
 PG_CPPFLAGS = -I$(srcdir)/src -isystem $(shell $(PG_CONFIG) --includedir-server) -MMD -MP
@@ -36,7 +39,7 @@ PG_CFLAGS += -Wno-unknown-warning-option -Wno-ignored-optimization-argument
 endif
 
 SHLIB_LINK = -lcrypto
-EXTRA_CLEAN = $(OBJS:.o=.d) $(DATA_built) tmp_check
+EXTRA_CLEAN = $(OBJS:.o=.d) $(DATA_built) $(VERIFIER) tmp_check
 NO_INSTALLCHECK = 1
 
 PGXS := $(shell $(PG_CONFIG) --pgxs)
@@ -60,6 +63,19 @@ sql/pg_steward--$(1).sql: $(call delta_sources,$(1)) Makefile
 	$$(call write_script,$(call delta_sources,$(1)),ALTER EXTENSION pg_steward UPDATE)
 endef
 $(foreach d,$(DELTAS),$(eval $(call delta_rule,$(d))))
+
+all: $(VERIFIER)
+$(VERIFIER): $(wildcard verifier/*.c) verifier/verifier.h
+	$(CC) -std=gnu11 -O2 -Wall -Wextra -Wno-sign-compare $(COPT) -o $@ $(filter %.c,$^) -lcrypto
+
+install: install-verifier
+uninstall: uninstall-verifier
+.PHONY: install-verifier uninstall-verifier
+install-verifier: $(VERIFIER)
+	$(MKDIR_P) '$(DESTDIR)$(bindir)'
+	$(INSTALL_PROGRAM) $(VERIFIER) '$(DESTDIR)$(bindir)/'
+uninstall-verifier:
+	rm -f '$(DESTDIR)$(bindir)/pg_steward_verify'
 
 .PHONY: installcheck
 installcheck:
