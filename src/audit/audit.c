@@ -33,6 +33,7 @@ audit_init(void)
 	queue_init();
 	writer_init();
 	keeper_init();
+	ship_init();
 	launcher_init();
 	installation_init();
 	database_init();

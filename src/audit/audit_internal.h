@@ -170,6 +170,11 @@ extern void writer_init(void);
 
 /* keeper.c */
 extern void keeper_init(void);
+extern void keeper_commit(void);
+
+/* ship.c */
+extern void ship_init(void);
+extern bool ship_wanted(void);
 
 /* database.c */
 extern void database_init(void);

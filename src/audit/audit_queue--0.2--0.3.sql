@@ -51,6 +51,18 @@ COMMENT ON COLUMN steward.set_aside_record.error_code IS 'SQLSTATE of the refusa
 COMMENT ON COLUMN steward.set_aside_record.error IS 'message of the refusal';
 COMMENT ON COLUMN steward.set_aside_record.record IS 'the record, encoded as docs/leaf-encoding.md says';
 
+CREATE TABLE steward.checkpoint_shipment (
+    log        integer PRIMARY KEY,
+    size       bigint NOT NULL,
+    shipped_at timestamptz NOT NULL
+);
+COMMENT ON TABLE steward.checkpoint_shipment IS 'how far the checkpoints of each log were sent by steward.checkpoint_command';
+COMMENT ON COLUMN steward.checkpoint_shipment.log IS 'code of the log, see log_format()';
+COMMENT ON COLUMN steward.checkpoint_shipment.size IS 'size of the last checkpoint that was sent';
+COMMENT ON COLUMN steward.checkpoint_shipment.shipped_at IS 'when that was';
+GRANT SELECT ON steward.checkpoint_shipment TO steward_auditor;
+
+SELECT pg_catalog.pg_extension_config_dump('steward.checkpoint_shipment', '');
 SELECT pg_catalog.pg_extension_config_dump('steward.installation', '');
 SELECT pg_catalog.pg_extension_config_dump('steward.writer_state', '');
 SELECT pg_catalog.pg_extension_config_dump('steward.set_aside_record', '');

@@ -141,6 +141,28 @@ installation_insert(const char *reason)
 }
 
 /*
+ * Is a log shorter than the checkpoint that was kept beside the key?  Then the
+ * database was restored to an older state.
+ */
+static bool
+is_behind(void)
+{
+	for (int code = 0; code < AUDIT_MAX_FORMATS; code++)
+	{
+		const LogFormat *format = ledger_format_by_code(code);
+
+		if (format != NULL && ledger_is_behind(format))
+		{
+			ereport(LOG,
+					(errmsg("log \"%s\" is shorter than its last checkpoint: the database was restored to an older state", format->name),
+					 errhint("A superuser lets it begin logs of its own with steward.adopt(reason).")));
+			return true;
+		}
+	}
+	return false;
+}
+
+/*
  * For the writer, in a transaction: does this database log?  With activate,
  * the first record is about to be written.
  */
@@ -158,7 +180,7 @@ installation_check(bool activate)
 		if (activate)
 			installation_insert(NULL);
 	}
-	else if (!installation_matches(&installation))
+	else if (!installation_matches(&installation) || (!activate && is_behind()))
 		return SLOT_DORMANT;
 	else if (activate)
 	{
@@ -185,6 +207,15 @@ created_here(Oid relid)
 	return here;
 }
 
+/* Did the writer find that this database does not log? */
+static bool
+slot_is_dormant(void)
+{
+	AuditSlot  *slot = audit_my_slot(false);
+
+	return slot != NULL && slot->state == SLOT_DORMANT;
+}
+
 /* Does this database log?  Asked for every statement on governed relations. */
 AuditState
 audit_state(void)
@@ -197,6 +228,8 @@ audit_state(void)
 		return AUDIT_ABSENT;
 	if (RecoveryInProgress())
 		return AUDIT_STANDBY;
+	if (slot_is_dormant())
+		return AUDIT_DORMANT;
 	if (likely(state_known))
 		return known_state;
 
@@ -223,7 +256,7 @@ audit_require_active(const char *what)
 			ereport(ERROR,
 					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 					 errmsg("%s is not available: this database is a copy that keeps no audit logs", what),
-					 errdetail("Its logs belong to another cluster or database."),
+					 errdetail("Its logs belong to another cluster or database, or to a later state of this one."),
 					 errhint("A superuser lets it begin logs of its own with steward.adopt(reason).")));
 		case AUDIT_STANDBY:
 			ereport(ERROR,
@@ -295,7 +328,7 @@ steward_adopt(PG_FUNCTION_ARGS)
 				 errmsg("only a superuser may adopt a database")));
 	LockRelationOid(audit_table("installation"), ShareRowExclusiveLock);
 	if (!installation_read(&installation) ||
-		(installation_matches(&installation) &&
+		(installation_matches(&installation) && !slot_is_dormant() &&
 		 installation.timeline == (int32) GetWALInsertionTimeLine()))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),

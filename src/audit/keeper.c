@@ -25,7 +25,7 @@
 #define MAX_TASKS		16
 #define LINGER_MS		3000	/* it stays for what is due within */
 #define RETRY_MS		5000	/* after an error */
-#define PARTITIONS_MS	60000
+#define PARTITIONS_MS	300000
 
 typedef struct Task
 {
@@ -90,6 +90,16 @@ make_partitions(void)
 		if (format != NULL && OidIsValid(audit_table(format->name)))
 			(void) ledger_make_partitions(format, ahead);
 	}
+}
+
+/* In a task: what it has done so far is committed, and it goes on. */
+void
+keeper_commit(void)
+{
+	PopActiveSnapshot();
+	CommitTransactionCommand();
+	StartTransactionCommand();
+	PushActiveSnapshot(GetTransactionSnapshot());
 }
 
 static void

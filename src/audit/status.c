@@ -77,7 +77,7 @@ describe_state(const AuditSlot *slot, const char **reason)
 			*reason = "the server is in recovery";
 			return "standby";
 		case AUDIT_DORMANT:
-			*reason = "the logs belong to another cluster or database; adopt(reason) begins new ones";
+			*reason = "the logs belong to another cluster or database, or to a later state of this one; adopt(reason) begins new ones";
 			return "dormant";
 		case AUDIT_ABSENT:
 			*reason = "the transaction that created the extension has not committed";

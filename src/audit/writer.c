@@ -409,6 +409,7 @@ static void
 sign_checkpoints(bool now)
 {
 	TimestampTz at = GetCurrentTimestamp();
+	bool		signed_any = false;
 
 	if (ledger_sign_checkpoint == NULL)
 		return;
@@ -425,10 +426,13 @@ sign_checkpoints(bool now)
 		commit();
 		ledger_after_commit(ledgers[code]);
 		grew[code] = false;
+		signed_any = true;
 		LWLockAcquire(audit_slot_lock(worker_slot), LW_EXCLUSIVE);
 		worker_slot->last_checkpoint_at = at;
 		LWLockRelease(audit_slot_lock(worker_slot));
 	}
+	if (signed_any && ship_wanted())
+		keeper_wake();
 }
 
 /* ------------------------------------------------------------------------

@@ -258,12 +258,16 @@ bool
 ledger_is_behind(const LogFormat *format)
 {
 	Checkpoint	kept;
+	LedgerIdentity identity;
 	Relation	log;
 	Snapshot	snapshot;
 	uint64		size;
 
 	if (!OidIsValid(ledger_table(format->name, true)) || !kept_checkpoint(format, &kept))
 		return false;
+	ledger_identity(&identity);
+	if (strcmp(kept.origin, origin_of(format, &identity)) != 0)
+		return false;			/* of an installation that was adopted since */
 	log = table_open(ledger_table(format->name, false), AccessShareLock);
 	snapshot = RegisterSnapshot(GetLatestSnapshot());
 	size = Max(ledger_rows_end(log, snapshot),

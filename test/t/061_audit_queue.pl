@@ -127,7 +127,7 @@ my $waiter = $node->background_psql('postgres', on_error_stop => 0);
 my $waiter_pid = $waiter->query_safe('SELECT pg_backend_pid()');
 foreach my $how (qw(pg_cancel_backend pg_terminate_backend))
 {
-	$waiter->{stdin} .= "SELECT regress_put(9, 2000, 'lost', 20000);\n";
+	$waiter->{stdin} .= qq(SELECT count(regress_put(9, i, '$how', 1000)) FROM generate_series(1, 1000) i;\n);
 	$waiter->{run}->pump_nb;
 	ok($node->poll_query_until('postgres', q(SELECT waiting_sessions = 1 FROM steward.status)), 'status counts who waits');
 	$node->safe_psql('postgres', "SELECT $how($waiter_pid)");
