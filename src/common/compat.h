@@ -449,4 +449,15 @@ steward_owns_extension(Oid extension)
 #endif
 }
 
+/* Puts a new version of a row in place of another. */
+#if PG_VERSION_NUM >= 160000
+#define STEWARD_HEAP_UPDATE(rel, tid, tuple) \
+	do { \
+		TU_UpdateIndexes update_indexes; \
+		simple_heap_update(rel, tid, tuple, &update_indexes); \
+	} while (0)
+#else
+#define STEWARD_HEAP_UPDATE(rel, tid, tuple) simple_heap_update(rel, tid, tuple)
+#endif
+
 #endif							/* STEWARD_COMPAT_H */

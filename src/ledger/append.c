@@ -328,6 +328,9 @@ note_open_leaves(Ledger *ledger, uint64 first)
 	if (first < size)
 		leaf_table_add(ledger->format, first, (int) (size - first),
 					   ledger->ends.hash[0][first - start]);
+
+	/* what was forgotten must not be met again in this transaction */
+	CommandCounterIncrement();
 }
 
 /* The partition for a record, which has room for records up to end. */

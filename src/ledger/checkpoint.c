@@ -184,24 +184,27 @@ checkpoint_from_tuple(HeapTuple tuple, TupleDesc desc)
 	return record;
 }
 
-/* The checkpoints of a log from the smallest on, or only the greatest. */
+/*
+ * The checkpoints of a log of one size, or where that is -1, only the greatest.
+ */
 static List *
-read_checkpoints(const LogFormat *format, Snapshot snapshot, bool only_last)
+read_checkpoints(const LogFormat *format, Snapshot snapshot, int64 size)
 {
 	Relation	rel = table_open(ledger_table("checkpoint_record", false), AccessShareLock);
 	Relation	index = index_open(STEWARD_PRIMARY_KEY(rel), AccessShareLock);
-	ScanDirection direction = only_last ? BackwardScanDirection : ForwardScanDirection;
-	ScanKeyData key;
+	ScanDirection direction = size < 0 ? BackwardScanDirection : ForwardScanDirection;
+	ScanKeyData key[2];
 	SysScanDesc scan;
 	HeapTuple	tuple;
 	List	   *records = NIL;
 
-	ScanKeyInit(&key, CHECKPOINT_LOG, BTEqualStrategyNumber, F_INT2EQ, Int16GetDatum(format->code));
-	scan = systable_beginscan_ordered(rel, index, snapshot, 1, &key);
+	ScanKeyInit(&key[0], CHECKPOINT_LOG, BTEqualStrategyNumber, F_INT2EQ, Int16GetDatum(format->code));
+	ScanKeyInit(&key[1], CHECKPOINT_SIZE, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(size));
+	scan = systable_beginscan_ordered(rel, index, snapshot, size < 0 ? 1 : 2, key);
 	while (HeapTupleIsValid(tuple = systable_getnext_ordered(scan, direction)))
 	{
 		records = lappend(records, checkpoint_from_tuple(tuple, RelationGetDescr(rel)));
-		if (only_last)
+		if (size < 0)
 			break;
 	}
 	systable_endscan_ordered(scan);
@@ -213,15 +216,16 @@ read_checkpoints(const LogFormat *format, Snapshot snapshot, bool only_last)
 CheckpointRecord *
 checkpoint_last(const LogFormat *format, Snapshot snapshot)
 {
-	List	   *records = read_checkpoints(format, snapshot, true);
+	List	   *records = read_checkpoints(format, snapshot, -1);
 
 	return records == NIL ? NULL : linitial(records);
 }
 
+/* The checkpoints of a log of that size, in the order in which they were signed. */
 List *
-checkpoint_list(const LogFormat *format, Snapshot snapshot)
+checkpoints_of_size(const LogFormat *format, uint64 size, Snapshot snapshot)
 {
-	return read_checkpoints(format, snapshot, false);
+	return read_checkpoints(format, snapshot, (int64) size);
 }
 
 /* The name of the file beside the key. */

@@ -122,6 +122,16 @@ log_field_type(LogFieldType type)
 	elog(ERROR, "unknown type %d of a field", type);
 }
 
+/* The name of an encoding in docs/leaf-encoding.md. */
+const char *
+log_encoding_name(LogFieldType type)
+{
+	static const char *const names[] = {"bool", "int", "float", "time", "uuid",
+	"text", "bytes", "json", "texts", "ints"};
+
+	return names[type];
+}
+
 /* Appends a moment as microseconds since 1970. */
 void
 put_time(StringInfo out, TimestampTz value)

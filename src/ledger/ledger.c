@@ -119,15 +119,6 @@ steward_refuse_insert(PG_FUNCTION_ARGS)
 	PG_RETURN_POINTER(NULL);
 }
 
-static const char *
-type_name(LogFieldType type)
-{
-	static const char *const names[] = {"bool", "int", "float", "time", "uuid",
-	"text", "bytes", "json", "texts", "ints"};
-
-	return names[type];
-}
-
 STEWARD_FUNCTION(steward_log_format);
 
 /* log_format(log): its fields in the order of the encoding. */
@@ -150,7 +141,7 @@ steward_log_format(PG_FUNCTION_ARGS)
 		values[1] = Int32GetDatum(format->version);
 		values[2] = Int32GetDatum(i + 1);
 		values[3] = CStringGetTextDatum(field->name);
-		values[4] = CStringGetTextDatum(type_name(field->type));
+		values[4] = CStringGetTextDatum(log_encoding_name(field->type));
 		values[5] = Int32GetDatum(field->group);
 		values[6] = ObjectIdGetDatum(log_field_type(field->type));
 		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);

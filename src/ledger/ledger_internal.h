@@ -28,6 +28,7 @@
 /* format.c */
 extern const LogFormat *ledger_format_at(int index);
 extern Oid	log_field_type(LogFieldType type);
+extern const char *log_encoding_name(LogFieldType type);
 extern void put_time(StringInfo out, TimestampTz value);
 extern void put_float(StringInfo out, double value);
 extern void put_text(StringInfo out, const char *value, int len);
@@ -220,8 +221,11 @@ typedef struct CheckpointRecord
 extern List *ledger_keys(Snapshot snapshot);
 extern CheckpointRecord *checkpoint_from_tuple(HeapTuple tuple, TupleDesc desc);
 extern CheckpointRecord *checkpoint_last(const LogFormat *format, Snapshot snapshot);
-extern List *checkpoint_list(const LogFormat *format, Snapshot snapshot);
+extern List *checkpoints_of_size(const LogFormat *format, uint64 size, Snapshot snapshot);
 extern char *checkpoint_now(const LogFormat *format);
+
+/* cosignature.c */
+extern char *cosignature_lines(const LogFormat *format, const CheckpointRecord *record);
 
 /* evidence.c: what the change log tells of erased and dropped records */
 typedef struct DroppedRange

@@ -17,11 +17,13 @@
 #include "access/table.h"
 #include "catalog/namespace.h"
 #include "executor/spi.h"
+#include "funcapi.h"
 #include "ledger/ledger_internal.h"
 #include "miscadmin.h"
 #include "partitioning/partbounds.h"
 #include "partitioning/partdesc.h"
 #include "storage/lmgr.h"
+#include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/snapmgr.h"
@@ -29,6 +31,7 @@
 #define PARTITION_UNIT		65536	/* records; two levels of tiles */
 
 static int	partition_records = 1048576;
+static int	minimum_retention = -1; /* days */
 
 /* OID of a table of ours; InvalidOid or an error where it is missing. */
 Oid
@@ -188,7 +191,8 @@ ledger_make_partitions(const LogFormat *format, uint64 ahead)
 	/* the writer and the keeper may both come here */
 	log = table_open(ledger_table(format->name, false), ShareUpdateExclusiveLock);
 	snapshot = RegisterSnapshot(GetLatestSnapshot());
-	size = ledger_rows_end(log, snapshot);
+	size = Max(ledger_rows_end(log, snapshot),
+			   tile_count(format, 0, snapshot) * LEDGER_TILE_WIDTH);
 	UnregisterSnapshot(snapshot);
 	partitions = ledger_partitions(log);
 	if (partitions != NIL)
@@ -219,6 +223,36 @@ ledger_make_partitions(const LogFormat *format, uint64 ahead)
 	return made;
 }
 
+STEWARD_FUNCTION(steward_log_partitions);
+
+/* log_partitions(log): its partitions in order, with their numbers. */
+Datum
+steward_log_partitions(PG_FUNCTION_ARGS)
+{
+	const LogFormat *format;
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+	Relation	log;
+	ListCell   *lc;
+
+	steward_require_preload();
+	format = ledger_format(text_to_cstring(PG_GETARG_TEXT_PP(0)), false);
+	InitMaterializedSRF(fcinfo, 0);
+	log = table_open(ledger_table(format->name, false), AccessShareLock);
+	foreach(lc, ledger_partitions(log))
+	{
+		LogPartition *partition = lfirst(lc);
+		Datum		values[3];
+		bool		nulls[3] = {false};
+
+		values[0] = ObjectIdGetDatum(partition->relid);
+		values[1] = Int64GetDatum(partition->first);
+		values[2] = Int64GetDatum(partition->end - 1);
+		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+	}
+	table_close(log, AccessShareLock);
+	return (Datum) 0;
+}
+
 static bool
 check_partition_records(int *newval, void **extra, GucSource source)
 {
@@ -232,6 +266,13 @@ check_partition_records(int *newval, void **extra, GucSource source)
 void
 partition_init(void)
 {
+	DefineCustomIntVariable("steward.minimum_retention",
+							"Days for which records of every log are kept at least.",
+							"-1: what the law asks for, as table log_retention says it for each log.",
+							&minimum_retention,
+							-1, -1, 36500,
+							PGC_SUSET, 0,
+							NULL, NULL, NULL);
 	DefineCustomIntVariable("steward.partition_records",
 							"Records of one partition of a log.",
 							"Holds for partitions that are made from now on; a multiple of 65,536.",

@@ -17,12 +17,15 @@
 #include "postgres.h"
 
 #include "access/genam.h"
+#include "access/heapam.h"
 #include "access/table.h"
+#include "access/tableam.h"
 #include "funcapi.h"
 #include "ledger/note.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
+#include "utils/hsearch.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
@@ -363,9 +366,7 @@ check_row(Verification *v, const LogColumns *columns, const Datum *values, const
 	uint8		hash[LEDGER_HASH_LENGTH];
 	const char *problem = leaf_entry_of_row(entry, columns, values, nulls, &erased, work);
 
-	if (seq > expected)
-		return found(v, expected, psprintf("record " UINT64_FORMAT " is missing", expected));
-	if (seq < expected)
+	if (seq != expected)
 		return found(v, seq, psprintf("record " UINT64_FORMAT " stands there twice", seq));
 	if (problem != NULL)
 		return found(v, seq, psprintf("record " UINT64_FORMAT " was changed: %s", seq, problem));
@@ -375,48 +376,138 @@ check_row(Verification *v, const LogColumns *columns, const Datum *values, const
 	return add_leaf(v, hash);
 }
 
-/* Checks the rows of a partition. */
+/* The rows of one partition, on the way through them. */
+typedef struct Rows
+{
+	Verification *v;
+	Relation	rel;
+	Relation	index;
+	LogColumns	columns;
+	MemoryContext context;		/* of one row */
+	int			count;			/* since it was reset */
+	HTAB	   *early;			/* numbers of rows that were met before their
+								 * place in the table; NULL: none */
+	StringInfoData entry;
+	StringInfoData work;
+	Datum	   *values;
+	bool	   *nulls;
+} Rows;
+
+/* Checks the row that was deformed last. */
+static bool
+check_deformed(Rows *rows)
+{
+	MemoryContext old = MemoryContextSwitchTo(rows->context);
+	bool		good = check_row(rows->v, &rows->columns, rows->values, rows->nulls,
+								 &rows->entry, &rows->work);
+
+	MemoryContextSwitchTo(old);
+	if (++rows->count % ROWS_PER_RESET == 0)
+		MemoryContextReset(rows->context);
+	return good;
+}
+
+/* Checks the record that comes next by its number: it lies elsewhere. */
+static bool
+check_by_index(Rows *rows)
+{
+	Verification *v = rows->v;
+	uint64		seq = v->ends.size;
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+	bool		good;
+
+	ScanKeyInit(&key, rows->columns.seq, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(seq));
+	scan = systable_beginscan_ordered(rows->rel, rows->index, v->snapshot, 1, &key);
+	tuple = systable_getnext_ordered(scan, ForwardScanDirection);
+	if (!HeapTupleIsValid(tuple))
+		good = found(v, seq, psprintf("record " UINT64_FORMAT " is missing", seq));
+	else
+	{
+		heap_deform_tuple(tuple, RelationGetDescr(rows->rel), rows->values, rows->nulls);
+		good = check_deformed(rows);
+	}
+	systable_endscan_ordered(scan);
+	if (good)
+	{
+		if (rows->early == NULL)
+		{
+			HASHCTL		ctl = {0};
+
+			ctl.keysize = ctl.entrysize = sizeof(uint64);
+			ctl.hcxt = CurrentMemoryContext;
+			rows->early = hash_create("rows met early", 64, &ctl, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+		}
+		(void) hash_search(rows->early, &seq, HASH_ENTER, NULL);
+	}
+	return good;
+}
+
+/*
+ * Checks the rows in the order in which they lie, which is that of their
+ * numbers save for rows that an erasure moved.
+ */
+static bool
+check_rows(Rows *rows)
+{
+	Verification *v = rows->v;
+	TableScanDesc scan = table_beginscan_strat(rows->rel, v->snapshot, 0, NULL, true, false);
+	HeapTuple	tuple;
+	bool		good = true;
+
+	while (good && HeapTupleIsValid(tuple = heap_getnext(scan, ForwardScanDirection)))
+	{
+		bool		isnull;
+		uint64		seq = DatumGetInt64(heap_getattr(tuple, rows->columns.seq, RelationGetDescr(rows->rel), &isnull));
+
+		CHECK_FOR_INTERRUPTS();
+		if (isnull || seq >= v->size)
+			good = found(v, v->size, psprintf("record " UINT64_FORMAT " was not written by pg_steward", seq));
+		while (good && seq > v->ends.size)
+			good = check_by_index(rows);
+		if (!good ||
+			(seq < v->ends.size && rows->early != NULL &&
+			 hash_search(rows->early, &seq, HASH_REMOVE, NULL) != NULL))
+			continue;
+		heap_deform_tuple(tuple, RelationGetDescr(rows->rel), rows->values, rows->nulls);
+		good = check_deformed(rows);
+	}
+	table_endscan(scan);
+	return good;
+}
+
+/* Checks the records of a partition. */
 static bool
 check_partition(Verification *v, const LogPartition *partition, MemoryContext row_context)
 {
-	Relation	rel = table_open(partition->relid, AccessShareLock);
-	Relation	index = index_open(STEWARD_PRIMARY_KEY(rel), AccessShareLock);
-	TupleDesc	desc = RelationGetDescr(rel);
-	LogColumns	columns;
-	SysScanDesc scan;
-	HeapTuple	tuple;
-	StringInfoData entry;
-	StringInfoData work;
-	Datum	   *values = palloc(desc->natts * sizeof(Datum));
-	bool	   *nulls = palloc(desc->natts * sizeof(bool));
-	MemoryContext old_context;
-	int			rows = 0;
-	bool		good = true;
+	Rows		rows = {v};
+	bool		good;
 
-	log_columns_find(&columns, v->format, rel);
-	initStringInfo(&entry);
-	initStringInfo(&work);
-	scan = systable_beginscan_ordered(rel, index, v->snapshot, 0, NULL);
-	old_context = CurrentMemoryContext;
-	while (good && HeapTupleIsValid(tuple = systable_getnext_ordered(scan, ForwardScanDirection)))
+	rows.rel = table_open(partition->relid, AccessShareLock);
+	rows.index = index_open(STEWARD_PRIMARY_KEY(rows.rel), AccessShareLock);
+	rows.context = row_context;
+	rows.values = palloc(RelationGetDescr(rows.rel)->natts * sizeof(Datum));
+	rows.nulls = palloc(RelationGetDescr(rows.rel)->natts * sizeof(bool));
+	log_columns_find(&rows.columns, v->format, rows.rel);
+	initStringInfo(&rows.entry);
+	initStringInfo(&rows.work);
+
+	good = check_rows(&rows);
+	while (good && v->ends.size < Min(v->size, partition->end))
 	{
 		CHECK_FOR_INTERRUPTS();
-		MemoryContextSwitchTo(row_context);
-		heap_deform_tuple(tuple, desc, values, nulls);
-		good = check_row(v, &columns, values, nulls, &entry, &work);
-		MemoryContextSwitchTo(old_context);
-		if (++rows % ROWS_PER_RESET == 0)
-			MemoryContextReset(row_context);
+		good = check_by_index(&rows);
 	}
-	systable_endscan_ordered(scan);
-	index_close(index, AccessShareLock);
-	table_close(rel, AccessShareLock);
-	pfree(values);
-	pfree(nulls);
-	pfree(entry.data);
-	pfree(work.data);
-	if (good && v->ends.size < Min(v->size, partition->end))
-		return found(v, v->ends.size, psprintf("record " UINT64_FORMAT " is missing", v->ends.size));
+
+	index_close(rows.index, AccessShareLock);
+	table_close(rows.rel, AccessShareLock);
+	if (rows.early != NULL)
+		hash_destroy(rows.early);
+	pfree(rows.values);
+	pfree(rows.nulls);
+	pfree(rows.entry.data);
+	pfree(rows.work.data);
 	return good;
 }
 
