@@ -33,6 +33,7 @@ static planner_hook_type prev_planner = NULL;
 static ExecutorStart_hook_type prev_executor_start = NULL;
 static ExecutorRun_hook_type prev_executor_run = NULL;
 static ExecutorFinish_hook_type prev_executor_finish = NULL;
+static ExecutorEnd_hook_type prev_executor_end = NULL;
 static ExecutorCheckPerms_hook_type prev_check_perms = NULL;
 static ProcessUtility_hook_type prev_process_utility = NULL;
 static row_security_policy_hook_type prev_row_security = NULL;
@@ -45,6 +46,7 @@ static shmem_startup_hook_type prev_shmem_startup = NULL;
 static void
 steward_emit_log(ErrorData *edata)
 {
+	access_record_message(edata);
 	access_redact_log(edata);
 	if (prev_emit_log)
 		prev_emit_log(edata);
@@ -62,21 +64,24 @@ static PlannedStmt *
 steward_planner(Query *parse, const char *query_string, int cursorOptions,
 				ParamListInfo boundParams)
 {
-	AccessPlan *access = access_prepare_query(parse, boundParams);
+	AccessPlan *access;
 	PlannedStmt *plan;
 
+	access_record_planning(parse, query_string, boundParams);
+	access = access_prepare_query(parse, boundParams);
 	if (prev_planner)
 		plan = prev_planner(parse, query_string, cursorOptions, boundParams);
 	else
 		plan = standard_planner(parse, query_string, cursorOptions, boundParams);
 	access_finish_plan(access, plan);
+	access_record_planned();
 	return plan;
 }
 
+/* Checks, then starts the plan. */
 static void
-steward_executor_start(QueryDesc *queryDesc, int eflags)
+start_executor(QueryDesc *queryDesc, int eflags)
 {
-	access_redact_statement();
 	access_executor_start(queryDesc, eflags);
 	if (prev_executor_start)
 		prev_executor_start(queryDesc, eflags);
@@ -84,13 +89,37 @@ steward_executor_start(QueryDesc *queryDesc, int eflags)
 		standard_ExecutorStart(queryDesc, eflags);
 }
 
+static void
+steward_executor_start(QueryDesc *queryDesc, int eflags)
+{
+	access_redact_statement();
+	if (!access_record_starting(queryDesc, eflags))
+	{
+		start_executor(queryDesc, eflags);
+		return;
+	}
+	PG_TRY();
+	{
+		start_executor(queryDesc, eflags);
+	}
+	PG_CATCH();
+	{
+		access_record_not_started(queryDesc);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+	access_record_started(queryDesc);
+}
+
 /* What is planned and run from here to the end is part of this statement. */
 static void
 steward_executor_run(STEWARD_EXECUTOR_RUN_PARAMS)
 {
 	ErrorContextCallback callback;
+	RecordFrame frame;
 
 	access_conceal_details(queryDesc, &callback);
+	access_record_enter(&frame, queryDesc, true);
 	access_enter_statement();
 	PG_TRY();
 	{
@@ -99,11 +128,15 @@ steward_executor_run(STEWARD_EXECUTOR_RUN_PARAMS)
 		else
 			standard_ExecutorRun(STEWARD_EXECUTOR_RUN_ARGS);
 	}
-	PG_FINALLY();
+	PG_CATCH();
 	{
 		access_leave_statement();
+		access_record_failed(&frame);
+		PG_RE_THROW();
 	}
 	PG_END_TRY();
+	access_leave_statement();
+	access_record_leave(&frame);
 	access_reveal_details(&callback);
 }
 
@@ -112,8 +145,10 @@ static void
 steward_executor_finish(QueryDesc *queryDesc)
 {
 	ErrorContextCallback callback;
+	RecordFrame frame;
 
 	access_conceal_details(queryDesc, &callback);
+	access_record_enter(&frame, queryDesc, false);
 	access_enter_statement();
 	PG_TRY();
 	{
@@ -122,12 +157,26 @@ steward_executor_finish(QueryDesc *queryDesc)
 		else
 			standard_ExecutorFinish(queryDesc);
 	}
-	PG_FINALLY();
+	PG_CATCH();
 	{
 		access_leave_statement();
+		access_record_failed(&frame);
+		PG_RE_THROW();
 	}
 	PG_END_TRY();
+	access_leave_statement();
+	access_record_leave(&frame);
 	access_reveal_details(&callback);
+}
+
+static void
+steward_executor_end(QueryDesc *queryDesc)
+{
+	if (prev_executor_end)
+		prev_executor_end(queryDesc);
+	else
+		standard_ExecutorEnd(queryDesc);
+	access_record_ended(queryDesc);
 }
 
 static bool
@@ -146,13 +195,16 @@ steward_process_utility(PlannedStmt *pstmt, const char *queryString,
 						ParamListInfo params, QueryEnvironment *queryEnv,
 						DestReceiver *dest, QueryCompletion *qc)
 {
-	GuardState *guard = access_before_utility(pstmt, queryString, context);
-	AuditPause *pause = audit_before_utility(pstmt);
+	RecordFrame frame;
 
+	access_record_utility(&frame, pstmt, queryString, params);
 	access_begin_statement();
 	access_enter_statement();
 	PG_TRY();
 	{
+		GuardState *guard = access_before_utility(pstmt, queryString, context);
+		AuditPause *pause = audit_before_utility(pstmt);
+
 		if (!IsA(pstmt->utilityStmt, CopyStmt) || !access_copy(&pstmt, queryString, qc))
 		{
 			if (prev_process_utility)
@@ -162,15 +214,19 @@ steward_process_utility(PlannedStmt *pstmt, const char *queryString,
 				standard_ProcessUtility(pstmt, queryString, readOnlyTree, context,
 										params, queryEnv, dest, qc);
 		}
+		access_after_utility(guard);
+		audit_after_utility(pause);
+		audit_after_commit_prepared(pstmt);
 	}
-	PG_FINALLY();
+	PG_CATCH();
 	{
 		access_leave_statement();
+		access_record_failed(&frame);
+		PG_RE_THROW();
 	}
 	PG_END_TRY();
-	access_after_utility(guard);
-	audit_after_utility(pause);
-	audit_after_commit_prepared(pstmt);
+	access_leave_statement();
+	access_record_utility_done(&frame, qc);
 }
 
 static List *
@@ -256,6 +312,7 @@ hooks_install(void)
 	INSTALL(ExecutorStart_hook, prev_executor_start, steward_executor_start);
 	INSTALL(ExecutorRun_hook, prev_executor_run, steward_executor_run);
 	INSTALL(ExecutorFinish_hook, prev_executor_finish, steward_executor_finish);
+	INSTALL(ExecutorEnd_hook, prev_executor_end, steward_executor_end);
 	INSTALL(ExecutorCheckPerms_hook, prev_check_perms, steward_check_perms);
 	INSTALL(ProcessUtility_hook, prev_process_utility, steward_process_utility);
 	INSTALL(row_security_policy_hook_permissive, prev_row_security, steward_row_security);

@@ -41,6 +41,9 @@ _PG_init(void)
 	access_init();
 	registry_init();
 
+	/* What statements are known by in the access log. */
+	EnableQueryId();
+
 	MarkGUCPrefixReserved("steward");
 	hooks_install();
 }

@@ -27,6 +27,7 @@ access_init(void)
 	identity_init();
 	issuer_init();
 	glass_init();
+	record_init();
 }
 
 /* Shared memory of the room. */

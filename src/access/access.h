@@ -48,6 +48,32 @@ extern void access_begin_statement(void);
 extern void access_enter_statement(void);
 extern void access_leave_statement(void);
 
+/*
+ * record_hooks.c: the access log.  A frame lives while something runs.
+ */
+typedef struct RecordFrame
+{
+	struct TrackedQuery *query;
+	struct Statement *statement;
+	int			planning;
+	const char *command;		/* of a utility statement around it */
+	Oid			copied;			/* by a COPY FROM around it */
+} RecordFrame;
+
+extern void access_record_planning(Query *query, const char *text, ParamListInfo params);
+extern void access_record_planned(void);
+extern void access_record_utility(RecordFrame *frame, PlannedStmt *pstmt, const char *text,
+								  ParamListInfo params);
+extern void access_record_utility_done(RecordFrame *frame, const QueryCompletion *qc);
+extern void access_record_enter(RecordFrame *frame, QueryDesc *desc, bool counts);
+extern void access_record_leave(RecordFrame *frame);
+extern void access_record_failed(RecordFrame *frame);
+extern bool access_record_starting(QueryDesc *desc, int eflags);
+extern void access_record_started(QueryDesc *desc);
+extern void access_record_not_started(QueryDesc *desc);
+extern void access_record_ended(QueryDesc *desc);
+extern void access_record_message(ErrorData *edata);
+
 /* guard.c: utility statements */
 typedef struct GuardState GuardState;
 

@@ -16,6 +16,7 @@
  * explain*.c     tells in words what predicate.c decides
  * who_can.c      the same for every role
  * last_access.c  what was done to the session's last statement
+ * record*.c      the access log (see record.h)
  * observe.c      counts what mode "observe" would have denied
  * guard*.c       closes the roads of tables' owners (see guard.h)
  * copy*.c        COPY FROM and TO of governed relations
@@ -36,6 +37,7 @@
 
 #include "access/access.h"
 #include "access/attmap.h"
+#include "access/htup_details.h"
 #include "rewrite/rowsecurity.h"
 #include "utils/array.h"
 #include "utils/timestamp.h"
@@ -83,6 +85,14 @@ typedef struct RowPolicy
 	List	   *relations;		/* OIDs that sub-selects read */
 } RowPolicy;
 
+/* How accesses to a relation are logged, weakest first. */
+typedef enum AuditLevel
+{
+	AUDIT_LEVEL_OFF,
+	AUDIT_LEVEL_ASYNC,
+	AUDIT_LEVEL_SYNC
+} AuditLevel;
+
 /* The policies of one protected relation. */
 typedef struct PolicySet
 {
@@ -122,10 +132,40 @@ typedef struct Governance
 	List	   *sets;			/* of PolicySet; NIL: not governed */
 	bool		has_foreign;	/* it is a foreign table or has foreign
 								 * partitions */
+	AuditLevel	audit;			/* the strongest of the sets' */
 } Governance;
 
-/* enforce.c */
+/*
+ * enforce.c: an access that a plan makes to a governed relation whose accesses
+ * are logged.  The lowest bits are the CmdType.
+ */
+#define ACCESS_COMMAND(bits)	((CmdType) ((bits) & 15))
+#define ACCESS_LEVEL(level)		((int) (level) << 4)
+#define ACCESS_LEVEL_OF(bits)	((AuditLevel) (((bits) >> 4) & 3))
+#define ACCESS_BYPASSES			(1 << 6)	/* the subject is beyond governance */
+#define ACCESS_OBSERVED			(1 << 7)	/* mode observe */
+#define ACCESS_COUNTED			(1 << 8)	/* rows that are written count as
+											 * the statement's */
+#define ACCESS_RETURNING		(1 << 9)
+
+#define ACCESS_COLUMN_WORDS		(MaxHeapAttributeNumber / 32 + 1)
+
+typedef struct PlanAccess
+{
+	Oid			relid;
+	Oid			subject;
+	int			bits;
+	int			nwords;
+	uint32		columns[ACCESS_COLUMN_WORDS];	/* bit n: column n; bit 0: the
+												 * whole row */
+} PlanAccess;
+
+typedef void (*PlanAccessCallback) (const PlanAccess *access, void *arg);
+
 extern bool plan_is_governed(PlannedStmt *plan);
+extern bool plan_is_logged(PlannedStmt *plan);
+extern bool plan_lacks_permission(PlannedStmt *plan, Oid relid);
+extern void plan_foreach_access(PlannedStmt *plan, PlanAccessCallback callback, void *arg);
 
 /* statistics.c */
 extern void statistics_enforce(Query *query, int rtindex);
@@ -251,6 +291,18 @@ extern Expr *expression_for_plans(Expr *expr, Oid creator, List **relations);
 extern void last_access_begin(Oid session);
 extern void last_access_note(Oid relid, Oid subject, int commands, AttrNumber masked);
 
+extern bool access_is_nested(void);
+
+/* record*.c: the access log; record.h lists the files */
+extern void record_init(void);
+extern void access_denied(Oid relid, const char *command, Oid subject);
+extern void record_row_refused(Oid relid, const char *command);
+extern const char *record_utility_command(void);
+extern void record_utility_access(Oid relid, const char *command, Oid subject);
+extern void record_copy_from(Oid relid, List *attnums);
+extern void record_copied(Oid relid, uint64 rows);
+extern void policy_revision_count(void);
+
 /* foreign_key.c */
 extern bool is_foreign_key_check(Query *query);
 
@@ -300,11 +352,13 @@ extern bool glass_is_granted(Oid roleid);
 extern bool glass_concerns(Oid subject);
 extern bool glass_is_broken(Oid relid, Oid subject);
 extern TimestampTz glass_until(void);
+extern const char *glass_reason(void);
 extern Oid	glass_function(void);
 extern Expr *glass_or(Oid relid, Oid subject, Expr *predicate);
 extern Expr *glass_case(Oid relid, Oid subject, Var *value, Expr *masked);
 
 /* redact.c */
+extern char *redact_text(const char *text);
 extern void redact_activity(void);
 
 /* guard.c */

@@ -430,8 +430,11 @@ copy_from(PlannedStmt *pstmt, const char *query_string, Oid relid, bool bypasses
 	foreach(lc, relations)
 		LockRelationOid(lfirst_oid(lc), AccessShareLock);
 	if (!native && copy_check_as_condition(query_string, rel, expr, &check, &condition))
+	{
 		processed = load_through_core(pstate, stmt, rel, list_concat(where, condition),
 									  &check, condition != NIL);
+		record_copied(relid, processed);
+	}
 	else
 		processed = load_through_insert(pstmt, stmt, query_string, pstate, rel, where, native);
 
@@ -453,6 +456,19 @@ may_use_file(CopyStmt *stmt)
 	else
 		needed = stmt->is_from ? ROLE_PG_READ_SERVER_FILES : ROLE_PG_WRITE_SERVER_FILES;
 	return has_privs_of_role(GetUserId(), needed);
+}
+
+/* Begins the record of COPY FROM; core words what is wrong with the columns. */
+static void
+begin_record(CopyStmt *stmt, Oid relid)
+{
+	Relation	rel;
+
+	if (governance_of(relid)->audit == AUDIT_LEVEL_OFF)
+		return;
+	rel = table_open(relid, NoLock);
+	record_copy_from(relid, CopyGetAttnums(RelationGetDescr(rel), rel, stmt->attlist));
+	table_close(rel, NoLock);
 }
 
 /*
@@ -485,13 +501,16 @@ access_copy(PlannedStmt **pstmt, const char *query_string, QueryCompletion *qc)
 	if (!OidIsValid(relid) || governance_of(relid)->sets == NIL)
 		return false;
 
+	/* What is logged is told by the plan. */
 	bypasses = steward_bypasses(access_subject());
 	if (!stmt->is_from)
 	{
-		if (!bypasses)
+		if (!bypasses || (governance_of(relid)->audit != AUDIT_LEVEL_OFF &&
+						  get_rel_relkind(relid) == RELKIND_RELATION))
 			*pstmt = copy_to_as_query(*pstmt, relid);
 		return false;
 	}
+	begin_record(stmt, relid);
 	if (bypasses && check_enable_rls(relid, InvalidOid, true) != RLS_ENABLED)
 		return false;
 

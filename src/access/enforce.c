@@ -71,6 +71,12 @@
 									 * last_access() */
 #define ITEM_TRACE_MASKED	(-5000) /* minus number of a column that is masked */
 
+/* For record.c, after the ITEM_TRACE_SUBJECT that they concern. */
+#define ITEM_ACCESS			(-10000)	/* minus ACCESS_* bits: an access to
+										 * the relation */
+#define ITEM_COLUMNS		(-20000)	/* minus n: columns 32 n and on of that
+										 * access, as bits */
+
 struct AccessPlan
 {
 	Oid			subject;
@@ -383,6 +389,65 @@ merge_checks(EnforceContext *context, Query *query, int rtindex, AclMode perms)
 #undef CHECK
 }
 
+/* Notes whom what follows concerns. */
+static void
+note_subject(EnforceContext *context)
+{
+	if (context->subject == context->plan->traced)
+		return;
+	add_item(context->plan, ITEM_TRACE_SUBJECT, context->subject);
+	context->plan->traced = context->subject;
+}
+
+/* Notes for the access log what is done to the relation, and to which columns. */
+static void
+note_access(EnforceContext *context, Query *query, int rtindex)
+{
+	RangeTblEntry *rte = rt_fetch(rtindex, query->rtable);
+	const Governance *governance = governance_of(rte->relid);
+	Bitmapset  *columns = steward_used_columns(query, rte);
+	bool		is_target = rtindex == query->resultRelation;
+	bool		observed = true;
+	int			access = ACCESS_LEVEL(governance->audit);
+	int			word = 0;
+	uint32		bits = 0;
+	int			column = -1;
+	ListCell   *lc;
+
+	if (governance->audit == AUDIT_LEVEL_OFF)
+		return;
+	foreach(lc, governance->sets)
+		observed &= ((PolicySet *) lfirst(lc))->observe;
+	access |= is_target ? query->commandType : CMD_SELECT;
+	if (steward_bypasses(context->subject))
+		access |= ACCESS_BYPASSES;
+	else if (observed)
+		access |= ACCESS_OBSERVED;
+	if (is_target && query->canSetTag)
+		access |= ACCESS_COUNTED;
+	if (is_target && query->returningList != NIL)
+		access |= ACCESS_RETURNING;
+	note_subject(context);
+	add_item(context->plan, ITEM_ACCESS - access, rte->relid);
+
+	while ((column = bms_next_member(columns, column)) >= 0)
+	{
+		int			attno = column + FirstLowInvalidHeapAttributeNumber;
+
+		if (attno < 0)
+			continue;
+		if (attno / 32 != word && bits != 0)
+		{
+			add_item(context->plan, ITEM_COLUMNS - word, bits);
+			bits = 0;
+		}
+		word = attno / 32;
+		bits |= (uint32) 1 << (attno % 32);
+	}
+	if (bits != 0)
+		add_item(context->plan, ITEM_COLUMNS - word, bits);
+}
+
 /* Notes for last_access() what is done to the relation. */
 static void
 note_trace(EnforceContext *context, Query *query, RangeTblEntry *rte, bool masks)
@@ -391,11 +456,7 @@ note_trace(EnforceContext *context, Query *query, RangeTblEntry *rte, bool masks
 	Bitmapset  *columns = masks ? steward_selected_columns(query, rte) : NULL;
 	bool		whole_row = bms_is_member(0 - FirstLowInvalidHeapAttributeNumber, columns);
 
-	if (context->subject != plan->traced)
-	{
-		add_item(plan, ITEM_TRACE_SUBJECT, context->subject);
-		plan->traced = context->subject;
-	}
+	note_subject(context);
 	add_item(plan, ITEM_TRACE - context->trace, rte->relid);
 	for (AttrNumber attno = 1; columns != NULL && attno <= list_length(rte->eref->colnames); attno++)
 	{
@@ -468,6 +529,8 @@ enforce_relation(EnforceContext *context, Query *query, int rtindex)
 	if (is_target)
 		query->withCheckOptions = without_true_checks(query->withCheckOptions);
 
+	if (!guard_is_suspended())
+		note_access(context, query, rtindex);
 	context->trace = 0;
 	if (steward_bypasses(context->subject) || guard_is_suspended())
 	{
@@ -741,6 +804,46 @@ plan_is_governed(PlannedStmt *plan)
 	return false;
 }
 
+/* Does the plan make accesses that are logged? */
+bool
+plan_is_logged(PlannedStmt *plan)
+{
+	ListCell   *lc;
+
+	foreach(lc, plan->invalItems)
+	{
+		int			kind = lfirst_node(PlanInvalItem, lc)->cacheId;
+
+		if (kind <= ITEM_ACCESS && kind > ITEM_COLUMNS)
+			return true;
+	}
+	return false;
+}
+
+static bool asking_permission = false;
+
+/*
+ * Is a permission missing that the plan asks for, on the relation or (where it
+ * is InvalidOid) on any?
+ */
+bool
+plan_lacks_permission(PlannedStmt *plan, Oid relid)
+{
+	bool		lacks = false;
+
+	asking_permission = true;
+	PG_TRY();
+	{
+		lacks = steward_lacks_permission(plan, relid);
+	}
+	PG_FINALLY();
+	{
+		asking_permission = false;
+	}
+	PG_END_TRY();
+	return lacks;
+}
+
 /* Refuses a plan that was made for somebody else. */
 static void
 check_made_for(Oid planned, Oid acting)
@@ -792,7 +895,7 @@ check_seen(PlannedStmt *plan, Oid relid)
 
 /* Notes for last_access() what the plan does to governed relations. */
 static void
-record_access(PlannedStmt *plan)
+trace_access(PlannedStmt *plan)
 {
 	Oid			subject = access_subject();
 	ListCell   *lc;
@@ -804,6 +907,8 @@ record_access(PlannedStmt *plan)
 
 		if (item->cacheId == ITEM_TRACE_SUBJECT)
 			subject = item->hashValue;
+		else if (item->cacheId <= ITEM_ACCESS)
+			continue;
 		else if (item->cacheId < ITEM_TRACE_MASKED)
 			last_access_note(item->hashValue, subject, 0, ITEM_TRACE_MASKED - item->cacheId);
 		else if (item->cacheId <= ITEM_TRACE)
@@ -876,7 +981,47 @@ access_executor_start(QueryDesc *queryDesc, int eflags)
 	if (!exempt && !IsParallelWorker())
 		steward_foreach_permission(plan, check_seen);
 	if (ours && !IsParallelWorker() && (eflags & EXEC_FLAG_EXPLAIN_ONLY) == 0)
-		record_access(plan);
+		trace_access(plan);
+}
+
+/* Tells record.c of each access that the plan makes to governed relations. */
+void
+plan_foreach_access(PlannedStmt *plan, PlanAccessCallback callback, void *arg)
+{
+	PlanAccess	access = {.relid = InvalidOid,.subject = InvalidOid};
+	Oid			subject = InvalidOid;
+	ListCell   *lc;
+
+	foreach(lc, plan->invalItems)
+	{
+		PlanInvalItem *item = lfirst_node(PlanInvalItem, lc);
+
+		if (item->cacheId <= ITEM_COLUMNS)
+		{
+			int			word = ITEM_COLUMNS - item->cacheId;
+
+			while (access.nwords < word)
+				access.columns[access.nwords++] = 0;
+			access.columns[access.nwords++] = item->hashValue;
+		}
+		else if (item->cacheId <= ITEM_ACCESS || item->cacheId == ITEM_TRACE_SUBJECT)
+		{
+			if (OidIsValid(access.relid))
+				callback(&access, arg);
+			access.relid = InvalidOid;
+			if (item->cacheId == ITEM_TRACE_SUBJECT)
+			{
+				subject = item->hashValue;
+				continue;
+			}
+			access.relid = item->hashValue;
+			access.bits = ITEM_ACCESS - item->cacheId;
+			access.subject = OidIsValid(subject) ? subject : access_subject();
+			access.nwords = 0;
+		}
+	}
+	if (OidIsValid(access.relid))
+		callback(&access, arg);
 }
 
 /*
@@ -889,7 +1034,7 @@ access_allows_fast_check(List *rangetable)
 {
 	ListCell   *lc;
 
-	if (!steward_is_created() || !governance_any())
+	if (asking_permission || !steward_is_created() || !governance_any())
 		return true;
 	foreach(lc, rangetable)
 	{

@@ -69,6 +69,10 @@ static char *glass_guc = NULL;
 static Glass *glass = NULL;
 static bool may_set = false;
 
+/* Why the glass was broken last in this session, and the number of that event. */
+static int64 known_event = 0;
+static char *known_reason = NULL;
+
 /* A grant to break the glass. */
 typedef struct GlassGrant
 {
@@ -359,6 +363,13 @@ glass_until(void)
 	return glass == NULL ? DT_NOBEGIN : glass->until;
 }
 
+/* Why it was broken. */
+const char *
+glass_reason(void)
+{
+	return glass != NULL && glass->event == known_event ? known_reason : NULL;
+}
+
 /* ------------------------------------------------------------------------
  * What plans have
  * ------------------------------------------------------------------------
@@ -569,6 +580,12 @@ steward_hold_glass(PG_FUNCTION_ARGS)
 	int			nrelations = relations_of(fcinfo, 3, &relations);
 	StringInfoData value;
 	StringInfoData names;
+
+	if (known_reason != NULL)
+		pfree(known_reason);
+	known_reason = NULL;
+	known_reason = MemoryContextStrdup(TopMemoryContext, reason);
+	known_event = event;
 
 	initStringInfo(&value);
 	initStringInfo(&names);

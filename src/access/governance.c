@@ -44,6 +44,7 @@
 /* Columns of the tables read here, in the order of access.sql. */
 #define Anum_protected_relation_relation	1
 #define Anum_protected_relation_mode		2
+#define Anum_protected_relation_audit		3
 #define Anum_row_policy_relation			1
 #define Anum_row_policy_name				2
 #define Anum_row_policy_effect				3
@@ -242,6 +243,8 @@ steward_governance_changed(PG_FUNCTION_ARGS)
 				 errmsg("function \"governance_changed\" must be called as a trigger")));
 	relid = RelationGetRelid(((TriggerData *) fcinfo->context)->tg_relation);
 
+	policy_revision_count();
+
 	/* While the install script or a restore runs, not all tables exist. */
 	if (!steward_is_created() ||
 		relid == steward_table(TABLE_PURPOSE) ||
@@ -334,11 +337,21 @@ governance_ancestors(Oid relid)
 	return ancestors;
 }
 
+/* How accesses are logged, by its name. */
+static AuditLevel
+audit_level_from_name(const char *name)
+{
+	if (strcmp(name, "off") == 0)
+		return AUDIT_LEVEL_OFF;
+	return strcmp(name, "sync") == 0 ? AUDIT_LEVEL_SYNC : AUDIT_LEVEL_ASYNC;
+}
+
 /*
- * Is the relation protected by itself, and does it only observe?
+ * Is the relation protected by itself, does it only observe, and how are
+ * accesses logged?
  */
 static bool
-is_protected(Oid relid, bool *observe)
+is_protected(Oid relid, bool *observe, AuditLevel *audit)
 {
 	Relation	rel = table_open(steward_table(TABLE_PROTECTED_RELATION), AccessShareLock);
 	ScanKeyData key;
@@ -357,6 +370,8 @@ is_protected(Oid relid, bool *observe)
 
 		found = true;
 		*observe = strcmp(mode, "observe") == 0;
+		*audit = audit_level_from_name(TextDatumGetCString(heap_getattr(tup, Anum_protected_relation_audit,
+																		RelationGetDescr(rel), &isnull)));
 	}
 	systable_endscan(scan);
 	table_close(rel, AccessShareLock);
@@ -725,13 +740,15 @@ read_governance(Governance *governance, List *ancestors, bool *governed)
 	List	   *protectors = NIL;
 	List	   *observes = NIL;
 	bool		observe;
+	AuditLevel	audit;
 	ListCell   *lc;
 	ListCell   *lc_observe;
 
 	foreach(lc, chain)
 	{
-		if (is_protected(lfirst_oid(lc), &observe))
+		if (is_protected(lfirst_oid(lc), &observe, &audit))
 		{
+			governance->audit = Max(governance->audit, audit);
 			protectors = lappend_oid(protectors, lfirst_oid(lc));
 			observes = lappend_int(observes, observe);
 		}
@@ -781,7 +798,7 @@ create_caches(void)
 const Governance *
 governance_of(Oid relid)
 {
-	static const Governance none = {InvalidOid, NIL, false};
+	static const Governance none = {InvalidOid, NIL, false, AUDIT_LEVEL_OFF};
 	GovernanceEntry *entry;
 	bool		found;
 	MemoryContext context;
@@ -815,7 +832,7 @@ governance_of(Oid relid)
 	old = MemoryContextSwitchTo(context);
 	PG_TRY();
 	{
-		Governance	governance = {relid, NIL, false};
+		Governance	governance = {relid, NIL, false, AUDIT_LEVEL_OFF};
 		List	   *ancestors;
 
 		entry->valid = true;

@@ -209,6 +209,7 @@ guard_is_suspended(void)
 static void
 refuse_unsecured(Oid relid)
 {
+	access_denied(relid, record_utility_command(), guard_subject());
 	ereport(ERROR,
 			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 			 errmsg("row security of governed table \"%s\" cannot be switched off", get_rel_name(relid)),

@@ -294,6 +294,7 @@ guard_refuse(Oid relid, const char *action, const char *detail)
 	List	   *protectors = guard_protectors(relid);
 	Oid			protector = protectors == NIL ? relid : linitial_oid(protectors);
 
+	access_denied(relid, record_utility_command(), guard_subject());
 	if (protector != relid)
 		qualified = quote_qualified_identifier(get_namespace_name(get_rel_namespace(protector)),
 											   get_rel_name(protector));

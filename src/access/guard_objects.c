@@ -70,8 +70,14 @@ guard_require_allowance(Oid relid, const char *action, const char *detail)
 static bool
 is_watched(Oid relid)
 {
-	return OidIsValid(relid) && !guard_checks_later(relid) &&
-		guard_governs(relid) && !ddl_is_allowed(relid);
+	if (!OidIsValid(relid) || guard_checks_later(relid) || !guard_governs(relid))
+		return false;
+	if (!ddl_is_allowed(relid))
+		return true;
+	/* Rows are read for it, perhaps by code of users. */
+	if (guard_within(T_IndexStmt) || guard_within(T_AlterTableStmt))
+		record_utility_access(relid, record_utility_command(), guard_subject());
+	return false;
 }
 
 /* Refuses, for everybody, what would take the extension from governed tables. */
@@ -655,6 +661,8 @@ access_object_access(ObjectAccessType access, Oid classId, Oid objectId, int sub
 	{
 		case OAT_TRUNCATE:
 			guard_require_allowance(objectId, "truncate", "Rows that are hidden would go with those that are not.");
+			if (guard_governs(objectId))
+				record_utility_access(objectId, "truncate", guard_subject());
 			return;
 		case OAT_DROP:
 			object_dropped(classId, objectId, subId);

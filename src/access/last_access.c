@@ -60,6 +60,13 @@ access_begin_statement(void)
 		current_statement++;
 }
 
+/* Is what starts now part of a statement that runs? */
+bool
+access_is_nested(void)
+{
+	return nesting > 0;
+}
+
 /* What starts from here on is part of the statement that runs. */
 void
 access_enter_statement(void)

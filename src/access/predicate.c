@@ -479,6 +479,7 @@ refuse_no_policy(const PolicySet *set, int command, Oid subject)
 	char	   *helpful = helpful_purposes(set, command, subject);
 	char	   *relation = get_rel_name(set->relid);
 
+	access_denied(set->relid, command_name(command), subject);
 	identity_require();			/* where that is what is missing, say so */
 	relation = quote_qualified_identifier(get_namespace_name(get_rel_namespace(set->relid)), relation);
 	ereport(ERROR,
@@ -537,6 +538,8 @@ steward_refuse_row(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("unknown command %d", command)));
+	if (access_is_governed(relid))
+		record_row_refused(relid, command_name(command));
 	ereport(ERROR,
 			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 			 copy_refused_line(&line) ?

@@ -142,6 +142,13 @@ redacted(const char *text, Size limit, bool secrets)
 	return buf.data;
 }
 
+/* The text without tokens and secrets; NULL where there are none. */
+char *
+redact_text(const char *text)
+{
+	return redacted(text, SIZE_MAX, secrets_are_given());
+}
+
 /* Has pg_stat_activity show this text of the statement that is running. */
 static void
 report_activity(const char *text)

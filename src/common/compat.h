@@ -34,6 +34,9 @@
 #include "catalog/pg_class.h"
 #include "nodes/parsenodes.h"
 #include "nodes/plannodes.h"
+#if PG_VERSION_NUM >= 160000
+#include "nodes/queryjumble.h"
+#endif
 #include "parser/parse_relation.h"
 #include "replication/syncrep.h"
 #include "replication/walsender_private.h"
@@ -41,6 +44,9 @@
 #include "utils/acl.h"
 #include "utils/guc.h"
 #include "utils/guc_tables.h"
+#if PG_VERSION_NUM < 160000
+#include "utils/queryjumble.h"
+#endif
 #include "utils/wait_event.h"
 
 /* Stands before a declaration from 18 on; pg_attribute_noreturn() is gone. */
@@ -98,6 +104,54 @@ steward_selected_columns(Query *query, RangeTblEntry *rte)
 #else
 	return rte->selectedCols;
 #endif
+}
+
+/* The columns that the entry reads or writes, offset likewise. */
+static inline Bitmapset *
+steward_used_columns(Query *query, RangeTblEntry *rte)
+{
+#if PG_VERSION_NUM >= 160000
+	RTEPermissionInfo *perms;
+
+	if (rte->perminfoindex == 0)
+		return NULL;
+	perms = getRTEPermissionInfo(query->rteperminfos, rte);
+#else
+	RangeTblEntry *perms = rte;
+#endif
+	return bms_union(perms->selectedCols, bms_union(perms->insertedCols, perms->updatedCols));
+}
+
+/*
+ * Is a permission missing that the plan asks for, on the relation or (where it
+ * is InvalidOid) on any?
+ */
+static inline bool
+steward_lacks_permission(PlannedStmt *plan, Oid relid)
+{
+	ListCell   *lc;
+
+#if PG_VERSION_NUM >= 160000
+	foreach(lc, plan->permInfos)
+	{
+		RTEPermissionInfo *perms = lfirst_node(RTEPermissionInfo, lc);
+
+		if ((!OidIsValid(relid) || perms->relid == relid) &&
+			!ExecCheckPermissions(plan->rtable, list_make1(perms), false))
+			return true;
+	}
+#else
+	foreach(lc, plan->rtable)
+	{
+		RangeTblEntry *rte = lfirst_node(RangeTblEntry, lc);
+
+		if (rte->rtekind == RTE_RELATION && rte->requiredPerms != 0 &&
+			(!OidIsValid(relid) || rte->relid == relid) &&
+			!ExecCheckRTPerms(list_make1(rte), false))
+			return true;
+	}
+#endif
+	return false;
 }
 
 /* Raises unless the query may read what it reads; checkAsUser is set. */

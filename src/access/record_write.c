@@ -1,0 +1,269 @@
+/*-------------------------------------------------------------------------
+ *
+ * record_write.c
+ *	  From an access to the record in the log.
+ *
+ * Copyright (c) 2026, the pg_steward authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/record.h"
+#include "access/xact.h"
+#include "access/xlog.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+
+/* Bytes of the fields that are no RecordBytes, at most. */
+#define FIXED_BYTES		512
+
+typedef enum StandbyReads
+{
+	STANDBY_READS_DENY,
+	STANDBY_READS_LOG
+} StandbyReads;
+
+static const struct config_enum_entry standby_reads_options[] = {
+	{"deny", STANDBY_READS_DENY, false},
+	{"log", STANDBY_READS_LOG, false},
+	{NULL, 0, false}
+};
+
+bool		steward_log_parameters = false;
+static int	standby_reads = STANDBY_READS_DENY;
+
+/* Records are put together here, one after the other. */
+static MemoryContext context = NULL;
+
+static const char *const decisions[] = {
+	[DECISION_ALLOWED] = "allowed",
+	[DECISION_DENIED] = "denied",
+	[DECISION_BYPASSED] = "bypassed",
+	[DECISION_BREAK_GLASS] = "break-glass",
+	[DECISION_OBSERVED] = "observed",
+};
+
+static const char *const outcomes[] = {
+	[OUTCOME_COMPLETED] = "completed",
+	[OUTCOME_FAILED] = "failed",
+	[OUTCOME_ABORTED] = "aborted",
+	[OUTCOME_DISCONNECTED] = "disconnected",
+};
+
+/*
+ * Is an access to be logged?  Raises where it must be, and cannot, unless it
+ * is refused anyway.
+ */
+bool
+record_is_due(Oid relid, AuditLevel level, bool denial)
+{
+	AuditState	state;
+
+	if (level == AUDIT_LEVEL_OFF)
+		return false;
+	state = audit_state();
+	if (likely(state == AUDIT_ACTIVE))
+		return true;
+	if (state == AUDIT_STANDBY)
+	{
+		if (level != AUDIT_LEVEL_SYNC && standby_reads == STANDBY_READS_LOG)
+			return true;
+		if (denial)
+			return false;
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("governed table \"%s\" cannot be used on a standby", get_rel_name(relid)),
+				 errdetail("Accesses to it are logged, and a standby cannot write the log."),
+				 level == AUDIT_LEVEL_SYNC ?
+				 errhint("Use the primary server, or tables whose audit is \"async\" or \"off\".") :
+				 errhint("Use the primary server; or a superuser sets steward.standby_reads = 'log' to have lines in the server log instead.")));
+	}
+	if (state == AUDIT_DORMANT && level == AUDIT_LEVEL_SYNC && !denial)
+		audit_require_active("use of synchronously logged tables");
+	return false;
+}
+
+/* Sees to it that so many bytes more can be written without waiting. */
+void
+record_reserve(Statement *statement, Size bytes)
+{
+	if (!RecoveryInProgress())
+		audit_reserve(&statement->reservation, bytes);
+}
+
+static Size
+bytes_length(const RecordBytes *bytes)
+{
+	return bytes == NULL ? 1 : bytes->len;
+}
+
+/* How long a record of the access is, at most. */
+Size
+record_size(const Statement *statement, const Access *access)
+{
+	return FIXED_BYTES + bytes_length(access->purpose) + bytes_length(access->reason) +
+		bytes_length(access->relation) + bytes_length(access->column_names) +
+		bytes_length(access->person) + bytes_length(statement->text) +
+		bytes_length(statement->parameters);
+}
+
+/*
+ * Fields, in order.  What is plain ASCII is not converted, for it is also
+ * written when that cannot be done.
+ */
+static StringInfo
+begin_field(LogRecordBuilder *builder, int field, int nfields)
+{
+	for (; builder->next < field; builder->next++)
+		appendStringInfoCharMacro(&builder->data, 0);
+	builder->next += nfields;
+	return &builder->data;
+}
+
+static void
+put_ascii(LogRecordBuilder *builder, int field, const char *value, int len)
+{
+	StringInfo	out = begin_field(builder, field, 1);
+	char		head[5] = {1, 0, 0, len >> 8, len & 0xff};
+
+	appendBinaryStringInfo(out, head, sizeof(head));
+	appendBinaryStringInfo(out, value, len);
+}
+
+static void
+put_bytes(LogRecordBuilder *builder, int field, int nfields, const RecordBytes *bytes)
+{
+	if (bytes != NULL)
+		appendBinaryStringInfo(begin_field(builder, field, nfields), bytes->data, bytes->len);
+}
+
+/* Identifier of the statement, one of a kind in the cluster. */
+static void
+put_statement_id(LogRecordBuilder *builder, uint64 number)
+{
+	static char prefix[40];
+	static int	prefix_len = 0;
+	static int	prefix_pid = 0;
+
+	if (prefix_pid != MyProcPid)
+	{
+		prefix_len = snprintf(prefix, sizeof(prefix), "%llx.%x.",
+							  (unsigned long long) MyStartTimestamp, MyProcPid);
+		prefix_pid = MyProcPid;
+	}
+	put_ascii(builder, ACCESS_STATEMENT_ID, prefix,
+			  prefix_len + pg_ulltoa_n(number, prefix + prefix_len));
+}
+
+/* What is known when the access begins. */
+static void
+put_access(LogRecordBuilder *builder, const Statement *statement, const Access *access)
+{
+	put_bytes(builder, ACCESS_PURPOSE, 1, access->purpose);
+	put_ascii(builder, ACCESS_COMMAND, access->command, strlen(access->command));
+	put_bytes(builder, ACCESS_RELATION_NAME, 1, access->relation);
+	log_record_int(builder, ACCESS_RELATION_OID, access->relid);
+	put_ascii(builder, ACCESS_DECISION, decisions[access->decision], strlen(decisions[access->decision]));
+}
+
+/* How it ended. */
+static void
+put_outcome(LogRecordBuilder *builder, const Statement *statement, Outcome outcome, const Tally *tally)
+{
+	instr_time	duration;
+
+	put_ascii(builder, ACCESS_OUTCOME, outcomes[outcome], strlen(outcomes[outcome]));
+	if (tally->has_returned)
+		log_record_int(builder, ACCESS_ROWS_RETURNED, tally->returned);
+	if (tally->has_affected)
+		log_record_int(builder, ACCESS_ROWS_AFFECTED, tally->affected);
+	INSTR_TIME_SET_CURRENT(duration);
+	INSTR_TIME_SUBTRACT(duration, statement->started);
+	log_record_float(builder, ACCESS_DURATION_MS, INSTR_TIME_GET_MILLISEC(duration));
+}
+
+/*
+ * Writes a record of the access: an "intent" before it, an "outcome" after
+ * that, or one "event" for both.  With the room that was reserved it neither
+ * waits nor fails.
+ */
+AuditPosition
+record_write(Statement *statement, Access *access, const char *kind, const Outcome *outcome,
+			 const Tally *tally, bool reserved)
+{
+	MemoryContext old;
+	LogRecordBuilder builder;
+	LogRecord	record;
+	FullTransactionId transaction = GetTopFullTransactionIdIfAny();
+	bool		is_outcome = strcmp(kind, "outcome") == 0;
+	AuditPosition position = 0;
+
+	if (context == NULL)
+		context = AllocSetContextCreate(TopMemoryContext, "pg_steward access record",
+										16 * 1024, 16 * 1024, ALLOCSET_DEFAULT_MAXSIZE);
+	old = MemoryContextSwitchTo(context);
+	log_record_begin(&builder, &access_event_format, GetCurrentTimestamp());
+	put_ascii(&builder, ACCESS_KIND, kind, strlen(kind));
+	put_statement_id(&builder, statement->number);
+	log_record_int(&builder, ACCESS_ACCESS_NO, access->number);
+	if (!is_outcome)
+		put_access(&builder, statement, access);
+	else
+		put_ascii(&builder, ACCESS_DECISION, decisions[access->decision],
+				  strlen(decisions[access->decision]));
+	if (outcome != NULL)
+		put_outcome(&builder, statement, *outcome, tally);
+	if (!is_outcome)
+		log_record_int(&builder, ACCESS_QUERY_ID, (int64) statement->query_id);
+	if (FullTransactionIdIsValid(transaction))
+		log_record_int(&builder, ACCESS_TRANSACTION_ID, U64FromFullTransactionId(transaction));
+	if (!is_outcome)
+		log_record_int(&builder, ACCESS_POLICY_REVISION, statement->revision);
+	log_record_int(&builder, ACCESS_BACKEND_PID, MyProcPid);
+	if (tally != NULL && tally->error != 0)
+		put_ascii(&builder, ACCESS_ERROR_CODE, unpack_sql_state(tally->error), 5);
+	if (!is_outcome)
+	{
+		put_bytes(&builder, ACCESS_SESSION_ROLE, ACCESS_COLUMNS - ACCESS_SESSION_ROLE, access->person);
+		put_bytes(&builder, ACCESS_COLUMNS, 1, access->column_names);
+		put_bytes(&builder, ACCESS_QUERY_TEXT, 1, statement->text);
+		put_bytes(&builder, ACCESS_PARAMETERS, 1, statement->parameters);
+		put_bytes(&builder, ACCESS_REASON, 1, access->reason);
+	}
+	log_record_end(&builder);
+	MemoryContextSwitchTo(old);
+
+	record.data = (const uint8 *) builder.data.data;
+	record.len = builder.data.len;
+	if (reserved)
+		position = audit_put_reserved(&statement->reservation, &access_event_format, &record);
+	else
+		position = audit_put(&access_event_format, &record);
+	MemoryContextReset(context);
+	return position;
+}
+
+/* Defines the settings.  Called once, while libraries are preloaded. */
+void
+record_write_init(void)
+{
+	DefineCustomBoolVariable("steward.log_parameters",
+							 "The access log keeps the constants and parameters of statements.",
+							 "They may be personal data. Without it, constants are replaced by $n.",
+							 &steward_log_parameters,
+							 false,
+							 PGC_SUSET, 0,
+							 NULL, NULL, NULL);
+
+	DefineCustomEnumVariable("steward.standby_reads",
+							 "What use of a table whose accesses are logged meets on a standby.",
+							 "\"deny\" refuses it, \"log\" writes a line of JSON to the server log; tables "
+							 "that are logged synchronously are always refused.",
+							 &standby_reads,
+							 STANDBY_READS_DENY, standby_reads_options,
+							 PGC_SUSET, 0,
+							 NULL, NULL, NULL);
+}
