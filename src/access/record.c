@@ -168,9 +168,11 @@ statement_access(Statement *statement, const Access *sought)
 			record_bytes_release(&access->column_names);
 			access->relation = relation;
 			access->column_names = column_names;
-			if (access->nreserved > 0 && record_size(statement, access) > before)
-				record_reserve(statement,
-							   (record_size(statement, access) - before) * access->nreserved);
+			if (record_size(statement, access) > before)
+			{
+				for (int j = 0; j < access->nreserved; j++)
+					record_reserve(statement, record_size(statement, access) - before);
+			}
 		}
 		return i;
 	}
@@ -213,12 +215,8 @@ statement_begin_access(Statement *statement, int index)
 	for (int i = 0; i < OUTCOME_COUNT; i++)
 		needed += access->tally[i].any;
 	needed = Min(needed, OUTCOME_COUNT);
-	if (access->nreserved < needed)
-	{
-		record_reserve(statement,
-					  record_size(statement, access) * (needed - access->nreserved));
-		access->nreserved = needed;
-	}
+	for (; access->nreserved < needed; access->nreserved++)
+		record_reserve(statement, record_size(statement, access));
 	if (access->level == AUDIT_LEVEL_SYNC && !access->has_intent && needed == 1)
 	{
 		AuditPosition position = record_write(statement, access, "intent", NULL, NULL, false);

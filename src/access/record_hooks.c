@@ -21,10 +21,14 @@
 #include "access/record.h"
 #include "access/xact.h"
 #include "commands/prepare.h"
+#include "mb/pg_wchar.h"
 #include "storage/ipc.h"
 #include "tcop/cmdtag.h"
 #include "tcop/utility.h"
 #include "utils/memutils.h"
+
+/* Bytes of a reason in the log. */
+#define MAX_REASON	1000
 
 /* How many planners run outside of any executor. */
 static int	planning = 0;
@@ -326,7 +330,8 @@ describe(Access *access, Start *start, const PlanAccess *plan_access)
 
 		access->decision = DECISION_BREAK_GLASS;
 		if (reason != NULL)
-			access->reason = record_bytes_of_text(ACCESS_REASON, reason, -1);
+			access->reason = record_bytes_of_text(ACCESS_REASON, reason,
+													pg_mbcliplen(reason, strlen(reason), MAX_REASON));
 	}
 	else
 		access->decision = plan_access->bits & ACCESS_OBSERVED ? DECISION_OBSERVED : DECISION_ALLOWED;

@@ -27,7 +27,7 @@
 #define MAX_COLUMN_SETS		8
 
 /* Bytes of the names of columns in one record; beyond, the rest is "...". */
-#define MAX_COLUMN_NAMES	12000
+#define MAX_COLUMN_NAMES	4000
 
 typedef struct ColumnSet
 {

@@ -29,8 +29,9 @@
 #include "utils/memutils.h"
 
 /* Bytes of a text or of a parameter in the log; what is longer is cut off. */
-#define MAX_TEXT		8192
-#define MAX_PARAMETER	1024
+#define MAX_TEXT		6000
+#define MAX_PARAMETER	1000
+#define MAX_PARAMETERS	4000
 
 /* Texts that are kept; longer ones are not. */
 #define CACHE_SIZE		256		/* a power of two */
@@ -255,6 +256,7 @@ RecordBytes *
 record_parameters(ParamListInfo params)
 {
 	List	   *values = NIL;
+	Size		bytes = 0;
 
 	if (params == NULL || params->numParams == 0)
 		return NULL;
@@ -278,6 +280,12 @@ record_parameters(ParamListInfo params)
 			value = redact_text(value);
 		if (strlen(value) > MAX_PARAMETER)
 			value = psprintf("%.*s...", pg_mbcliplen(value, strlen(value), MAX_PARAMETER), value);
+		bytes += strlen(value);
+		if (bytes > MAX_PARAMETERS)
+		{
+			values = lappend(values, "...");
+			break;
+		}
 		values = lappend(values, value);
 	}
 	return record_bytes_of_texts(ACCESS_PARAMETERS, values);

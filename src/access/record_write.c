@@ -13,7 +13,9 @@
 #include "access/xact.h"
 #include "access/xlog.h"
 #include "miscadmin.h"
+#include "port/pg_bswap.h"
 #include "utils/builtins.h"
+#include "utils/json.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
@@ -158,6 +160,35 @@ put_statement_id(LogRecordBuilder *builder, uint64 number)
 			  prefix_len + pg_ulltoa_n(number, prefix + prefix_len));
 }
 
+/* The same, read back. */
+static int64
+get_int64(const uint8 *p)
+{
+	uint64		value;
+
+	memcpy(&value, p, sizeof(value));
+	return (int64) pg_ntoh64(value);
+}
+
+static double
+get_float(const uint8 *p)
+{
+	int64		bits = get_int64(p);
+	double		value;
+
+	memcpy(&value, &bits, sizeof(value));
+	return value;
+}
+
+static uint32
+get_uint32(const uint8 *p)
+{
+	uint32		value;
+
+	memcpy(&value, p, sizeof(value));
+	return pg_ntoh32(value);
+}
+
 /* What is known when the access begins. */
 static void
 put_access(LogRecordBuilder *builder, const Statement *statement, const Access *access)
@@ -183,6 +214,71 @@ put_outcome(LogRecordBuilder *builder, const Statement *statement, Outcome outco
 	INSTR_TIME_SET_CURRENT(duration);
 	INSTR_TIME_SUBTRACT(duration, statement->started);
 	log_record_float(builder, ACCESS_DURATION_MS, INSTR_TIME_GET_MILLISEC(duration));
+}
+
+/* Appends the value of a field of the record as JSON. */
+static const uint8 *
+put_json(StringInfo json, LogFieldType type, const uint8 *p)
+{
+	switch (type)
+	{
+		case LOG_INT:
+			appendStringInfo(json, INT64_FORMAT, get_int64(p));
+			return p + 8;
+		case LOG_FLOAT:
+			appendStringInfo(json, "%.3f", get_float(p));
+			return p + 8;
+		case LOG_TEXT:
+			{
+				uint32		len = get_uint32(p);
+				char	   *text = pnstrdup((const char *) p + 4, len);
+
+				escape_json(json, text);
+				pfree(text);
+				return p + 4 + len;
+			}
+		case LOG_TEXTS:
+			{
+				uint32		n = get_uint32(p);
+
+				p += 4;
+				appendStringInfoChar(json, '[');
+				for (uint32 i = 0; i < n; i++)
+				{
+					appendStringInfoString(json, i > 0 ? "," : "");
+					if (*p++ == 0)
+						appendStringInfoString(json, "null");
+					else
+						p = put_json(json, LOG_TEXT, p);
+				}
+				appendStringInfoChar(json, ']');
+				return p;
+			}
+		default:
+			elog(ERROR, "unexpected type %d of a field", (int) type);
+			return NULL;
+	}
+}
+
+/* On a standby: the record as a line of JSON in the server log. */
+static void
+log_to_server(const LogRecord *record)
+{
+	const uint8 *p = record->data + 8;
+	StringInfoData json;
+
+	initStringInfo(&json);
+	for (int i = 0; i < access_event_format.nfields; i++)
+	{
+		if (*p++ == 0)
+			continue;
+		appendStringInfo(&json, "%c\"%s\":", json.len == 0 ? '{' : ',', access_event_format.fields[i].name);
+		p = put_json(&json, access_event_format.fields[i].type, p);
+	}
+	appendStringInfoChar(&json, '}');
+	ereport(LOG,
+			(errmsg_internal("pg_steward access: %s", json.data),
+			 errhidestmt(true), errhidecontext(true)));
 }
 
 /*
@@ -238,7 +334,9 @@ record_write(Statement *statement, Access *access, const char *kind, const Outco
 
 	record.data = (const uint8 *) builder.data.data;
 	record.len = builder.data.len;
-	if (reserved)
+	if (unlikely(RecoveryInProgress()))
+		log_to_server(&record);
+	else if (reserved)
 		position = audit_put_reserved(&statement->reservation, &access_event_format, &record);
 	else
 		position = audit_put(&access_event_format, &record);

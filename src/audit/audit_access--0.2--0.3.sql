@@ -29,7 +29,7 @@ COMMENT ON COLUMN steward.access_event.token_issuer IS 'issuer of the token that
 COMMENT ON COLUMN steward.access_event.application_name IS 'application_name of the session; NULL: none';
 COMMENT ON COLUMN steward.access_event.client_addr IS 'address of the client; NULL: a Unix socket, or no client';
 COMMENT ON COLUMN steward.access_event.columns IS 'columns that were named in reading or writing, in the order of the table';
-COMMENT ON COLUMN steward.access_event.query_text IS 'the statement, with $n for each constant, without comments, at most 8 kB; as it was sent under steward.log_parameters';
+COMMENT ON COLUMN steward.access_event.query_text IS 'the statement, with $n for each constant, without comments, at most 6 kB; as it was sent under steward.log_parameters';
 COMMENT ON COLUMN steward.access_event.parameters IS 'values of its parameters under steward.log_parameters, at most 1 kB each; NULL: not kept';
 COMMENT ON COLUMN steward.access_event.reason IS 'why, where the glass was broken';
 COMMENT ON COLUMN steward.access_event.entities IS 'keyed hashes of the persons whose rows were returned; NULL: not kept';
@@ -70,7 +70,7 @@ COMMENT ON COLUMN steward.access_log.rows_returned IS 'rows that the queries on 
 COMMENT ON COLUMN steward.access_log.rows_affected IS 'rows of this table that were written; NULL: none could be, or it is not known (a CTE, TRUNCATE)';
 COMMENT ON COLUMN steward.access_log.duration_ms IS 'from the first access of the statement to its end';
 COMMENT ON COLUMN steward.access_log.query_id IS 'identifier of the statement as pg_stat_statements has it; 0: none';
-COMMENT ON COLUMN steward.access_log.query_text IS 'the statement, with $n for each constant, without comments, at most 8 kB; as it was sent under steward.log_parameters';
+COMMENT ON COLUMN steward.access_log.query_text IS 'the statement, with $n for each constant, without comments, at most 6 kB; as it was sent under steward.log_parameters';
 COMMENT ON COLUMN steward.access_log.statement_id IS 'the statement of the client: all that it touched has the same, nested queries and cursors too';
 COMMENT ON COLUMN steward.access_log.transaction_id IS 'the transaction, where it has written by then';
 COMMENT ON COLUMN steward.access_log.run_id IS 'the run that the session belongs to; NULL: none';
