@@ -12,7 +12,7 @@
  */
 #include "postgres.h"
 
-#include "audit/audit.h"
+#include "audit/audit_internal.h"
 
 /* In the order of AccessField. */
 static const LogField fields[] = {
@@ -63,3 +63,10 @@ const LogFormat access_event_format = {
 	.nfields = lengthof(fields),
 	.fields = fields,
 };
+
+/* Registers the log.  Called once, while libraries are preloaded. */
+void
+access_format_init(void)
+{
+	ledger_register(&access_event_format);
+}

@@ -30,6 +30,7 @@ audit_ask(const AuditQuestions *questions)
 void
 audit_init(void)
 {
+	access_format_init();
 	queue_init();
 	writer_init();
 	keeper_init();
