@@ -8,6 +8,7 @@
  * expression.c   parses and checks expressions, makes them ready for plans
  * predicate.c    builds predicates from Governance for one subject
  * enforce.c      puts the predicates into queries (planner), checks at start
+ * plan_access.c  what plans tell of their accesses
  * detail.c       keeps values out of the details of errors
  * statistics.c   hides what the statistics of indexes tell
  * break.h        what a test-only build can switch off
@@ -175,6 +176,7 @@ extern void governance_init(void);
 extern const Governance *governance_of(Oid relid);
 extern void policy_make_ready(const RowPolicy *policy, Oid relid);
 extern bool governance_any(void);
+extern AuditLevel governance_audit(Oid relid);
 extern bool governance_has_native_policies(Relation relation);
 
 extern void governance_changed(Oid relid);

@@ -28,6 +28,7 @@
 
 #include "access/access_internal.h"
 #include "access/break.h"
+#include "access/enforce.h"
 #include "access/mask.h"
 #include "access/parallel.h"
 #include "access/sysattr.h"
@@ -51,31 +52,6 @@
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
-
-/*
- * Kinds of items in PlannedStmt.invalItems: PlanInvalItem.cacheId below every
- * real one; hashValue holds an OID.
- */
-#define ITEM_SUBJECT		(-4001) /* the subject the plan was made for */
-#define ITEM_SESSION		(-4002) /* the session role it was made for */
-#define ITEM_SEEN			(-4003) /* a governed relation that was dealt with */
-#define ITEM_EXEMPT			(-4004) /* a foreign-key check: nothing applies */
-#define ITEM_NEED_SUBJECT	(-4005) /* whom the ITEM_NEED that follow concern */
-#define ITEM_NEED_RELATION	(-4006) /* whose broken glass lets the next
-									 * ITEM_NEED in */
-#define ITEM_TRACE_SUBJECT	(-4007) /* whom the ITEM_TRACE that follow concern */
-#define ITEM_NEED			(-4100) /* minus command: must be let in at start */
-#define ITEM_RELY			(-4200) /* the same, and the predicates rely on it */
-
-#define ITEM_TRACE			(-4300) /* minus TRACE_* and commands: for
-									 * last_access() */
-#define ITEM_TRACE_MASKED	(-5000) /* minus number of a column that is masked */
-
-/* For record.c, after the ITEM_TRACE_SUBJECT that they concern. */
-#define ITEM_ACCESS			(-10000)	/* minus ACCESS_* bits: an access to
-										 * the relation */
-#define ITEM_COLUMNS		(-20000)	/* minus n: columns 32 n and on of that
-										 * access, as bits */
 
 struct AccessPlan
 {
@@ -804,46 +780,6 @@ plan_is_governed(PlannedStmt *plan)
 	return false;
 }
 
-/* Does the plan make accesses that are logged? */
-bool
-plan_is_logged(PlannedStmt *plan)
-{
-	ListCell   *lc;
-
-	foreach(lc, plan->invalItems)
-	{
-		int			kind = lfirst_node(PlanInvalItem, lc)->cacheId;
-
-		if (kind <= ITEM_ACCESS && kind > ITEM_COLUMNS)
-			return true;
-	}
-	return false;
-}
-
-static bool asking_permission = false;
-
-/*
- * Is a permission missing that the plan asks for, on the relation or (where it
- * is InvalidOid) on any?
- */
-bool
-plan_lacks_permission(PlannedStmt *plan, Oid relid)
-{
-	bool		lacks = false;
-
-	asking_permission = true;
-	PG_TRY();
-	{
-		lacks = steward_lacks_permission(plan, relid);
-	}
-	PG_FINALLY();
-	{
-		asking_permission = false;
-	}
-	PG_END_TRY();
-	return lacks;
-}
-
 /* Refuses a plan that was made for somebody else. */
 static void
 check_made_for(Oid planned, Oid acting)
@@ -982,68 +918,6 @@ access_executor_start(QueryDesc *queryDesc, int eflags)
 		steward_foreach_permission(plan, check_seen);
 	if (ours && !IsParallelWorker() && (eflags & EXEC_FLAG_EXPLAIN_ONLY) == 0)
 		trace_access(plan);
-}
-
-/* Tells record.c of each access that the plan makes to governed relations. */
-void
-plan_foreach_access(PlannedStmt *plan, PlanAccessCallback callback, void *arg)
-{
-	PlanAccess	access = {.relid = InvalidOid,.subject = InvalidOid};
-	Oid			subject = InvalidOid;
-	ListCell   *lc;
-
-	foreach(lc, plan->invalItems)
-	{
-		PlanInvalItem *item = lfirst_node(PlanInvalItem, lc);
-
-		if (item->cacheId <= ITEM_COLUMNS)
-		{
-			int			word = ITEM_COLUMNS - item->cacheId;
-
-			while (access.nwords < word)
-				access.columns[access.nwords++] = 0;
-			access.columns[access.nwords++] = item->hashValue;
-		}
-		else if (item->cacheId <= ITEM_ACCESS || item->cacheId == ITEM_TRACE_SUBJECT)
-		{
-			if (OidIsValid(access.relid))
-				callback(&access, arg);
-			access.relid = InvalidOid;
-			if (item->cacheId == ITEM_TRACE_SUBJECT)
-			{
-				subject = item->hashValue;
-				continue;
-			}
-			access.relid = item->hashValue;
-			access.bits = ITEM_ACCESS - item->cacheId;
-			access.subject = OidIsValid(subject) ? subject : access_subject();
-			access.nwords = 0;
-		}
-	}
-	if (OidIsValid(access.relid))
-		callback(&access, arg);
-}
-
-/*
- * Foreign keys are validated by one query over both tables where the user
- * may read them, else row by row.  That query would not see hidden rows, so
- * governed tables take the slow way.
- */
-bool
-access_allows_fast_check(List *rangetable)
-{
-	ListCell   *lc;
-
-	if (asking_permission || !steward_is_created() || !governance_any())
-		return true;
-	foreach(lc, rangetable)
-	{
-		RangeTblEntry *rte = lfirst_node(RangeTblEntry, lc);
-
-		if (rte->rtekind == RTE_RELATION && access_is_governed(rte->relid))
-			return false;
-	}
-	return true;
 }
 
 /*

@@ -451,7 +451,7 @@ glass_init(void)
 							   GUC_NO_SHOW_ALL | GUC_NOT_IN_SAMPLE | GUC_DISALLOW_IN_FILE |
 							   GUC_SUPERUSER_ONLY,
 							   check_glass, assign_glass, NULL);
-	CacheRegisterRelcacheCallback(forget_by_relation, (Datum) 0);
+	steward_watch_relations(forget_by_relation);
 }
 
 /* ------------------------------------------------------------------------

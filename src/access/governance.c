@@ -294,7 +294,7 @@ governance_init(void)
 {
 	CacheRegisterSyscacheCallback(AUTHOID, forget_by_role, (Datum) 0);
 	RegisterXactCallback(delete_retired_contexts, NULL);
-	CacheRegisterRelcacheCallback(forget_by_relation, (Datum) 0);
+	steward_watch_relations(forget_by_relation);
 }
 
 /* ------------------------------------------------------------------------
@@ -867,6 +867,31 @@ governance_of(Oid relid)
 	PG_END_TRY();
 	MemoryContextSwitchTo(old);
 	return &entry->governance;
+}
+
+/*
+ * How accesses to the relation are logged.  Reads no policies, so it may be
+ * asked while the relation is being altered.
+ */
+AuditLevel
+governance_audit(Oid relid)
+{
+	GovernanceEntry *entry = entries == NULL ? NULL : hash_search(entries, &relid, HASH_FIND, NULL);
+	AuditLevel	strongest = AUDIT_LEVEL_OFF;
+	AuditLevel	audit;
+	bool		observe;
+	ListCell   *lc;
+
+	if (relid < FirstNormalObjectId || !governance_any())
+		return AUDIT_LEVEL_OFF;
+	if (entry != NULL && entry->valid)
+		return entry->governance.audit;
+	foreach(lc, lcons_oid(relid, governance_ancestors(relid)))
+	{
+		if (is_protected(lfirst_oid(lc), &observe, &audit))
+			strongest = Max(strongest, audit);
+	}
+	return strongest;
 }
 
 /* Is the relation governed? */

@@ -328,7 +328,7 @@ forget_by_relation(Datum arg, Oid relid)
 void
 issuer_init(void)
 {
-	CacheRegisterRelcacheCallback(forget_by_relation, (Datum) 0);
+	steward_watch_relations(forget_by_relation);
 }
 
 STEWARD_FUNCTION(steward_wrap_issuer_secret);

@@ -69,7 +69,7 @@ write_denial(Statement *statement, Access *access)
 void
 access_denied(Oid relid, const char *command, Oid subject)
 {
-	AuditLevel	level = governance_of(relid)->audit;
+	AuditLevel	level = governance_audit(relid);
 	Statement  *statement;
 	Access		access;
 
@@ -194,7 +194,7 @@ record_refused_rows(TrackedQuery *query, int error)
 static void
 begin_access(const PlanAccess *plan_access, const char *command)
 {
-	AuditLevel	level = governance_of(plan_access->relid)->audit;
+	AuditLevel	level = governance_audit(plan_access->relid);
 	Statement  *statement;
 	Access		access;
 	int			index;

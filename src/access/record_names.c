@@ -374,6 +374,6 @@ record_purpose(const char *purpose)
 void
 record_names_init(void)
 {
-	CacheRegisterRelcacheCallback(forget_by_relation, (Datum) 0);
+	steward_watch_relations(forget_by_relation);
 	CacheRegisterSyscacheCallback(NAMESPACEOID, forget_all, (Datum) 0);
 }

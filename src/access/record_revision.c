@@ -114,7 +114,7 @@ subxact_callback(SubXactEvent event, SubTransactionId mine, SubTransactionId par
 void
 record_revision_init(void)
 {
-	CacheRegisterRelcacheCallback(forget_by_relation, (Datum) 0);
+	steward_watch_relations(forget_by_relation);
 	RegisterXactCallback(xact_callback, NULL);
 	RegisterSubXactCallback(subxact_callback, NULL);
 }

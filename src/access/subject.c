@@ -641,7 +641,7 @@ subject_init(void)
 	watch_setting("session_authorization", assign_session_authorization,
 				  &prev_assign_session_authorization);
 
-	CacheRegisterRelcacheCallback(forget_by_relation, (Datum) 0);
+	steward_watch_relations(forget_by_relation);
 	CacheRegisterSyscacheCallback(AUTHMEMROLEMEM, forget_by_role, (Datum) 0);
 	CacheRegisterSyscacheCallback(AUTHOID, forget_by_role, (Datum) 0);
 }

@@ -348,5 +348,5 @@ void
 trust_init(void)
 {
 	register_label_provider(PROVIDER, check_label);
-	CacheRegisterRelcacheCallback(forget_trusted, (Datum) 0);
+	steward_watch_relations(forget_trusted);
 }

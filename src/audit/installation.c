@@ -383,7 +383,7 @@ forget_state(Datum arg, Oid relid)
 void
 installation_init(void)
 {
-	CacheRegisterRelcacheCallback(forget_state, (Datum) 0);
+	steward_watch_relations(forget_state);
 	RegisterXactCallback(at_transaction_end, NULL);
 	ledger_set_host(&host);
 }

@@ -26,6 +26,8 @@
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
 
+#define MAX_WATCHERS	16
+
 typedef struct OwnTable
 {
 	const char *table;
@@ -191,10 +193,38 @@ steward_function(const char *name, int nargs, const Oid *argtypes)
 	return oid;
 }
 
+/*
+ * Whoever watches relations, in the order in which they came.  Core has room
+ * for ten such callbacks in all, so all of ours are one of them.
+ */
+static RelcacheCallbackFunction watchers[MAX_WATCHERS];
+static int	nwatchers = 0;
+
+static void
+tell_watchers(Datum arg, Oid relid)
+{
+	for (int i = 0; i < nwatchers; i++)
+		watchers[i] (arg, relid);
+}
+
+/*
+ * Has the function called when a relation is invalidated (InvalidOid: all of
+ * them are), as CacheRegisterRelcacheCallback() does.  While libraries are
+ * preloaded.
+ */
+void
+steward_watch_relations(RelcacheCallbackFunction callback)
+{
+	if (nwatchers == MAX_WATCHERS)
+		elog(FATAL, "too many functions watch relations");
+	watchers[nwatchers++] = callback;
+}
+
 /* Registers the invalidations.  Called once, while libraries are preloaded. */
 void
 catalog_init(void)
 {
 	CacheRegisterSyscacheCallback(NAMESPACEOID, forget, (Datum) 0);
-	CacheRegisterRelcacheCallback(forget_relations, (Datum) 0);
+	CacheRegisterRelcacheCallback(tell_watchers, (Datum) 0);
+	steward_watch_relations(forget_relations);
 }

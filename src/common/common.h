@@ -17,6 +17,7 @@
 
 #include "fmgr.h"
 #include "common/compat.h"
+#include "utils/inval.h"
 
 #define STEWARD_VERSION "0.3"
 #define STEWARD_SCHEMA "steward"
@@ -69,6 +70,7 @@ typedef enum StewardTable
 
 /* catalog.c */
 extern void catalog_init(void);
+extern void steward_watch_relations(RelcacheCallbackFunction callback);
 extern bool steward_is_created(void);
 extern Oid	steward_namespace(void);
 extern Oid	steward_table(StewardTable table);
