@@ -26,6 +26,7 @@
 #include "tcop/cmdtag.h"
 #include "tcop/utility.h"
 #include "utils/memutils.h"
+#include "utils/portal.h"
 
 /* Bytes of a reason in the log. */
 #define MAX_REASON	1000
@@ -190,6 +191,19 @@ access_record_enter(RecordFrame *frame, QueryDesc *desc, bool counts)
 	}
 }
 
+/*
+ * A cursor WITH HOLD keeps its rows at the commit: all of them, from the first
+ * on, where it can go backwards.
+ */
+static bool
+holds_all_rows(QueryDesc *desc)
+{
+	return desc->dest != NULL && desc->dest->mydest == DestTuplestore &&
+		ActivePortal != NULL && ActivePortal->queryDesc == desc &&
+		(ActivePortal->cursorOptions & CURSOR_OPT_HOLD) != 0 &&
+		(ActivePortal->cursorOptions & CURSOR_OPT_SCROLL) != 0;
+}
+
 /* It has run to its end, or as far as it was asked to. */
 void
 access_record_leave(RecordFrame *frame)
@@ -200,7 +214,11 @@ access_record_leave(RecordFrame *frame)
 	if (query != NULL)
 	{
 		if (query->running)
+		{
+			if (holds_all_rows(query->desc))
+				query->rows = 0;
 			query->rows += query_rows(query);
+		}
 		query->running = false;
 		current_statement = frame->statement;
 	}
@@ -391,8 +409,11 @@ access_record_starting(QueryDesc *desc, int eflags)
 
 	begin_top(desc->sourceText, plan->stmt_location, plan->stmt_len, plan->queryId,
 			  desc->params, desc);
-	return plan->invalItems != NIL && (eflags & EXEC_FLAG_EXPLAIN_ONLY) == 0 &&
-		!IsParallelWorker() && plan_is_logged(plan);
+	if (plan->invalItems == NIL || (eflags & EXEC_FLAG_EXPLAIN_ONLY) != 0 ||
+		IsParallelWorker() || !plan_is_logged(plan))
+		return false;
+	(void) record_denial_is_noted();
+	return true;
 }
 
 /* The plan has started: its accesses are announced before it runs. */
