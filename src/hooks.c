@@ -217,6 +217,7 @@ steward_process_utility(PlannedStmt *pstmt, const char *queryString,
 		access_after_utility(guard);
 		audit_after_utility(pause);
 		audit_after_commit_prepared(pstmt);
+		audit_note_setting(pstmt);
 	}
 	PG_CATCH();
 	{
@@ -285,6 +286,7 @@ steward_shmem_request(void)
 		prev_shmem_request();
 	RequestAddinShmemSpace(access_shmem_size());
 	RequestAddinShmemSpace(audit_shmem_size());
+	RequestAddinShmemSpace(presence_shmem_size());
 	audit_shmem_request();
 }
 
@@ -296,6 +298,7 @@ steward_shmem_startup(void)
 	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
 	access_shmem_init();
 	audit_shmem_init();
+	presence_shmem_init();
 	LWLockRelease(AddinShmemInitLock);
 }
 

@@ -24,6 +24,7 @@
 #include "mb/pg_wchar.h"
 #include "storage/ipc.h"
 #include "tcop/cmdtag.h"
+#include "tcop/pquery.h"
 #include "tcop/utility.h"
 #include "utils/memutils.h"
 #include "utils/portal.h"

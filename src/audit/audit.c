@@ -40,4 +40,5 @@ audit_init(void)
 	database_init();
 	inference_init();
 	change_init();
+	presence_init();
 }

@@ -68,6 +68,13 @@ extern Size audit_shmem_size(void);
 extern void audit_shmem_request(void);
 extern void audit_shmem_init(void);
 
+/* presence.c: did the server run without the library? */
+extern Size presence_shmem_size(void);
+extern void presence_shmem_init(void);
+
+/* setting_change.c: after a utility statement */
+extern void audit_note_setting(PlannedStmt *pstmt);
+
 /*
  * queue.c: producers.
  *

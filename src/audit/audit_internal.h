@@ -139,6 +139,9 @@ extern void audit_ring_read(const AuditSlot *slot, uint64 position, void *to, Si
 /* access_format.c */
 extern void access_format_init(void);
 
+/* presence.c */
+extern void presence_init(void);
+
 /* queue.c */
 extern void queue_init(void);
 extern AuditSlot *audit_slot_of(Oid dboid, bool claim);

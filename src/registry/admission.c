@@ -149,6 +149,6 @@ registry_init(void)
 {
 	static const AuditQuestions answers = {.admit_inference = registry_admit_inference};
 
-	CacheRegisterRelcacheCallback(forget, (Datum) 0);
+	steward_watch_relations(forget);
 	audit_ask(&answers);
 }
