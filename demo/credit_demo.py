@@ -7,6 +7,7 @@ Copyright (c) 2026, the pg_steward authors
 """
 
 import os
+import signal
 import sys
 import time
 
@@ -45,9 +46,9 @@ def further(story):
     story.gap()
     story.table(["then try", "to see"], [
         ["SET steward.purpose = 'credit-scoring';", "(say what for)"],
-        ["SELECT * FROM credit_features LIMIT 5;", "the offline store, masked"],
+        ["SELECT applicant_id, sex_and_status, age_years FROM credit_features LIMIT 5;", "masks"],
         [f"SELECT feature_name, value_text FROM {ONLINE} LIMIT 20;", "the online store"],
-        ["SELECT * FROM steward.last_access();", "what was masked just now"],
+        ["SELECT * FROM steward.last_access();", "what was masked"],
         ["SELECT * FROM steward.inference_log LIMIT 5;", "what was scored"],
         ["SELECT jsonb_pretty(steward.export_policies());", "all the rules"],
         ["\\dx+ pg_steward", "all there is"],
@@ -62,6 +63,8 @@ def main(arguments):
     out = os.environ.get("DEMO_OUT")
     story = Story(quiet=arguments == ["--check"],
                   copy_to=os.path.join(out, "credit_demo.txt") if out else None)
+    # whoever ends it ends its pooler with it
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     began = time.monotonic()
     try:
         story.title("pg_steward: a governed feature store",
@@ -77,6 +80,8 @@ def main(arguments):
     except psycopg.Error as e:
         print(f"demo: FAILED at step {story.steps} ({story.headline}): {str(e).strip()}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        return 130
     except BrokenPipeError:
         # the reader has gone; nothing more to flush to
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -45,12 +45,13 @@ class Pooler:
         with connect() as server:
             host, port = server.info.host, server.info.port
         # a socket's path is limited to 107 bytes
-        self.folder = tempfile.mkdtemp(prefix="credit_demo-", dir="/tmp")
+        place = tempfile.gettempdir()
+        self.folder = tempfile.mkdtemp(prefix="credit_demo-", dir=place if len(place) < 60 else "/tmp")
         settings = Path(self.folder, "pgbouncer.ini")
         settings.write_text(SETTINGS.format(database=DATABASE, host=host, port=port, user=self.user, listen=PORT,
                                             folder=self.folder))
-        self.process = subprocess.Popen([program, "-q", settings], stdin=subprocess.DEVNULL,
-                                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        with open(Path(self.folder, "log"), "a", encoding="utf-8") as log:
+            self.process = subprocess.Popen([program, "-q", settings], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         try:
             self._wait()
         except BaseException:
@@ -67,9 +68,9 @@ class Pooler:
                 return
             except psycopg.OperationalError as e:
                 if self.process.poll() is not None or time.monotonic() > end:
-                    log = Path(self.folder, "log")
-                    said = log.read_text().strip().splitlines()[-1:] if log.exists() else []
-                    sys.exit(f"demo: pgbouncer does not serve: {(said or [str(e).strip()])[0]}")
+                    # its last words
+                    said = Path(self.folder, "log").read_text(encoding="utf-8").strip() or str(e).strip()
+                    sys.exit(f"demo: pgbouncer does not serve: {said.splitlines()[-1]}")
             time.sleep(0.02)
 
     def connect(self):

@@ -146,9 +146,9 @@ def break_glass(demo):
         s.gap()
         record = rows(auditor, """SELECT id::int, subject, reason, ticket, relations, valid_until - broken_at, ended_at
             FROM steward.break_glass_event""")
-        s.table(["id", "subject", "reason", "ticket", "relations", "until", "ended"],
-                [[i, who, reason, ticket, relations, until, ended is not None]
-                 for i, who, reason, ticket, relations, until, ended in record], wrap=("reason", "relations"))
+        s.table(["id", "subject", "reason", "ticket", "relations", "for", "ended"],
+                [[i, who, reason, ticket, relations, length, ended is not None]
+                 for i, who, reason, ticket, relations, length, ended in record], wrap=("reason", "relations"))
         s.gap()
         s.check("it is on record: who, why, what, how long, and that it was ended",
                 len(record) == 1 and record[0][1:4] == ("on_call", "scores of applicant 17 are wrong", "INC-4711")
@@ -190,7 +190,7 @@ def doctor(demo):
         s.table(["severity", "object", "finding", "remedy"], found, wrap=("object", "finding", "remedy"))
         s.gap()
         s.check("both roads past the rules are found, each with a remedy",
-                {"role marketing", "materialized view fast"} <= {f[1] for f in found}
+                {"role marketing", "materialized view public.fast"} <= {f[1] for f in found}
                 and all(f[3] for f in found), found)
         error = refusal(admin, f"ALTER TABLE {OFFLINE} DISABLE ROW LEVEL SECURITY")
         s.check("some shortcuts are not there to be taken: " + message(error), error is not None, error)
