@@ -40,7 +40,11 @@ is($status, 0, 'every step shows what the story says');
 is($err, '', 'without a word of complaint');
 like($out, qr/\Ademo: \d+ checks passed in \d+ steps, [\d.]+ s\n\z/, 'one line is printed');
 
+# doctor() tells of what was so on the server before, and the story goes on
+$node->safe_psql('postgres', 'CREATE ROLE regress_beyond LOGIN BYPASSRLS');
 ($status, $out, $err) = demo($node);
+like($out, qr/role regress_beyond +it has BYPASSRLS/, 'what was so before is shown');
+$node->safe_psql('postgres', 'DROP ROLE regress_beyond');
 is($status, 0, 'the story can be told again on the same server');
 is($err, '', 'again without complaint');
 unlike($out, qr/✗|NOT REFUSED/, 'nothing in it failed');
