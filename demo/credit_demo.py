@@ -11,6 +11,7 @@ import signal
 import sys
 import time
 
+# what is missing is told at once, not in the middle of the story
 try:
     import cryptography
     import psycopg

@@ -6,9 +6,9 @@ Copyright (c) 2026, the pg_steward authors
 import json
 from datetime import timedelta
 
-import german
 import feast_format as feast
-from database import APPLICANTS, OFFLINE, ONLINE, START, connect, message, refusal, rows
+import german
+from database import OFFLINE, ONLINE, START, connect, message, refusal, rows
 
 
 def _offline(document):
@@ -24,6 +24,7 @@ def _difference(before, after):
     """What of an object changes, as a reviewer reads it."""
     if before is None:
         return "new"
+
     def text(value):
         return value if isinstance(value, str) else json.dumps(value)
     return "\n".join(f"{key}:\n- {text(before.get(key))}\n+ {text(after[key])}"
@@ -111,7 +112,8 @@ def break_glass(demo):
     with connect("on_call") as person, connect("fairness_team") as auditor:
         tried.append(("on_call", "reads at once", refusal(person, look, (demo.keys[17],))))
         tried.append(("on_call", "gives no reason", refusal(person, "SELECT steward.break_glass('')")))
-        tried.append(("on_call", "wants a whole night", refusal(person, "SELECT steward.break_glass('scores are wrong', duration => '8 hours')")))
+        tried.append(("on_call", "wants a whole night",
+                      refusal(person, "SELECT steward.break_glass('scores are wrong', duration => '8 hours')")))
         s.table(["who", "tries", "answer"], [[who, what, message(e)] for who, what, e in tried], wrap=("answer",))
         s.gap()
         s.check("refused without a grant, without a reason, or for too long", all(e is not None for _, _, e in tried), tried)

@@ -101,7 +101,7 @@ def train(demo):
         early = rows(risk, query)
         risk.execute(f"DROP TABLE {demo.entity_df}")
     s.gap()
-    s.say(f"""Offline the team reads all columns of the table, as SELECT * would, by Feast's point-in-time join,
+    s.say("""Offline the team reads all columns of the table, as SELECT * would, by Feast's point-in-time join,
         and asks what of it was real.""")
     s.gap()
     s.code("risk_team", "SELECT relation, filtered, masked_columns, purpose FROM steward.last_access();")
@@ -127,8 +127,8 @@ def train(demo):
     again = [model.score(demo.parameters, dict(zip(features, r))) for r in complete]
     difference = max(abs(a - b) for a, b in zip(said, again))
     s.gap()
-    s.say(f"""A logistic regression (scikit-learn, five-fold cross-validation). It grants a credit where the chance of a good outcome is at
-        least {model.THRESHOLD:.3f}: by the data set's cost matrix a bad credit costs five good ones.""")
+    s.say(f"""A logistic regression (scikit-learn, five-fold cross-validation). It grants a credit where the
+        chance of a good outcome is at least {model.THRESHOLD:.3f}: by the data set's cost matrix a bad credit costs five good ones.""")
     s.gap()
     weights = [("%s = %s" % (f, v), w) for f, vs in demo.parameters["category"].items() for v, w in vs.items()]
     weights.sort(key=lambda x: x[1])
