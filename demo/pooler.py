@@ -60,8 +60,8 @@ class Pooler:
         return self
 
     def _wait(self):
-        """Until it serves; ten seconds are much more than it needs."""
-        end = time.monotonic() + 10
+        """Until it serves; a minute is much more than it needs."""
+        end = time.monotonic() + 60
         while True:
             try:
                 self.connect().close()

@@ -95,7 +95,7 @@ unlike($out . $log, qr/eyJ/, 'no token was shown or logged');
 	my ($said, $blamed) = ('', '');
 	my $told = IPC::Run::start([ 'demo/run', '--check' ], '>', \$said, '2>', \$blamed);
 	my $there = 0;
-	for (1 .. 600)
+	for (1 .. 20 * $PostgreSQL::Test::Utils::timeout_default)
 	{
 		last if $there = () = glob("$private/*/.s.PGSQL.6432");
 		sleep 0.05;
