@@ -75,12 +75,15 @@ steward_planner(Query *parse, const char *query_string, int cursorOptions,
 static void
 steward_executor_start(QueryDesc *queryDesc, int eflags)
 {
+	ParamListInfo given = queryDesc->params;
+
 	access_redact_statement();
 	access_executor_start(queryDesc, eflags);
 	if (prev_executor_start)
 		prev_executor_start(queryDesc, eflags);
 	else
 		standard_ExecutorStart(queryDesc, eflags);
+	access_executor_started(queryDesc, given);
 }
 
 /* What is planned and run from here to the end is part of this statement. */

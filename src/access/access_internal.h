@@ -8,6 +8,7 @@
  * expression.c   parses and checks expressions, makes them ready for plans
  * predicate.c    builds predicates from Governance for one subject
  * enforce.c      puts the predicates into queries (planner), checks at start
+ * session_value.c  what they ask of the session, once an execution
  * detail.c       keeps values out of the details of errors
  * statistics.c   hides what the statistics of indexes tell
  * break.h        what a test-only build can switch off
@@ -162,6 +163,7 @@ extern List *subject_test_begin(Oid roleid);
 extern void subject_test_end(List *subjects);
 extern Datum subject_attribute(Oid roleid, const char *key, bool *found);
 extern bool subject_attribute_as(Oid roleid, const char *key, Oid type, Datum *value);
+extern bool subject_own_attribute_as(const char *key, Oid type, Datum *value);
 extern bool purpose_is_granted(Oid roleid, const char *purpose, TimestampTz at);
 extern List *purposes_granted(Oid roleid, TimestampTz at);
 extern const char *purpose_setting(void);
@@ -187,6 +189,8 @@ extern PolicyVerdict policy_verdict(const RowPolicy *policy, int command, Oid su
 									const char *purpose, TimestampTz at);
 extern bool gate_is_open(ArrayType *purposes, TimestampTz valid_from, TimestampTz valid_until,
 						 const char *effective_purpose, TimestampTz at);
+extern bool gate_is_open_for(ArrayType *purposes, TimestampTz valid_from, TimestampTz valid_until,
+							 Oid subject);
 
 /* What a predicate is for. */
 typedef enum PredicateUse
@@ -238,8 +242,13 @@ extern void expression_check(Node *expr, const char *text, Oid creator);
 extern void expression_context_push(ErrorContextCallback *callback, const char *text);
 extern void expression_context_pop(ErrorContextCallback *callback);
 extern Expr *once_per_execution(Expr *expr);
+extern bool is_once_per_execution(const SubLink *sublink);
 extern Expr *expression_for_subject(Expr *expr, Oid subject);
 extern Expr *expression_for_plans(Expr *expr, Oid creator, List **relations);
+
+/* session_value.c */
+extern void *session_values_take(void *expr, List **values, List **items);
+extern void session_values_start(QueryDesc *queryDesc);
 
 /* last_access.c: what a plan does to one governed relation, or a column of it */
 #define TRACE_FILTERED		(1 << 4)	/* with the bits of commands: rows are
