@@ -109,20 +109,32 @@ steward_executor_run(STEWARD_EXECUTOR_RUN_PARAMS)
 	access_reveal_details(&callback);
 }
 
+static void
+finish_executor(QueryDesc *queryDesc)
+{
+	if (prev_executor_finish)
+		prev_executor_finish(queryDesc);
+	else
+		standard_ExecutorFinish(queryDesc);
+}
+
 /* The same: triggers run here. */
 static void
 steward_executor_finish(QueryDesc *queryDesc)
 {
 	ErrorContextCallback callback;
 
+	/* A mere SELECT has nothing left to run. */
+	if (queryDesc->operation == CMD_SELECT && !queryDesc->plannedstmt->hasModifyingCTE)
+	{
+		finish_executor(queryDesc);
+		return;
+	}
 	access_conceal_details(queryDesc, &callback);
 	access_enter_statement();
 	PG_TRY();
 	{
-		if (prev_executor_finish)
-			prev_executor_finish(queryDesc);
-		else
-			standard_ExecutorFinish(queryDesc);
+		finish_executor(queryDesc);
 	}
 	PG_FINALLY();
 	{
