@@ -67,6 +67,9 @@ SELECT pg_temp.total('{1,2,3,4,5,6,7}', 5);
 SELECT sum(pg_temp.price_of(i)), count(pg_temp.price_of(i)) FROM generate_series(1, 300) i;
 
 -- Parallel workers get the values from their leader.
+RESET ROLE;
+ALTER TABLE sale SET (parallel_workers = 2);
+SET ROLE regress_seller;
 SET parallel_setup_cost = 0;
 SET parallel_tuple_cost = 0;
 SET min_parallel_table_scan_size = 0;
@@ -79,6 +82,7 @@ SELECT count(*), min(note) FROM sale WHERE price > 10;
 SET parallel_leader_participation = off;
 SELECT count(*), min(note) FROM sale WHERE price > 10;
 PREPARE parallel (int, text) AS SELECT count(*), min(note), max($2) FROM sale WHERE price > $1;
+EXPLAIN (COSTS off) EXECUTE parallel (10, 'x');
 EXECUTE parallel (10, 'x');
 SET steward.purpose = 'limits';
 EXECUTE parallel (295, 'y');
