@@ -5,7 +5,7 @@
 -- ---------------------------------------------------------------------
 
 CREATE FUNCTION steward.document_error(path text, problem text, hint text DEFAULT NULL, state text DEFAULT '22023', detail text DEFAULT NULL) RETURNS void
-    LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     IF coalesce(hint, '') = '' AND coalesce(detail, '') = '' THEN
         RAISE EXCEPTION '%: %', path, problem USING ERRCODE = state;
@@ -22,7 +22,7 @@ REVOKE ALL ON FUNCTION steward.document_error(text, text, text, text, text) FROM
 COMMENT ON FUNCTION steward.document_error(text, text, text, text, text) IS 'internal: raises what is wrong at a path of a policy document';
 
 CREATE FUNCTION steward.document_keys(value jsonb, path text, required text[], optional text[] DEFAULT '{}') RETURNS void
-    LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     key text;
 BEGIN
@@ -45,7 +45,7 @@ REVOKE ALL ON FUNCTION steward.document_keys(jsonb, text, text[], text[]) FROM P
 COMMENT ON FUNCTION steward.document_keys(jsonb, text, text[], text[]) IS 'internal: refuses what is no object of these keys';
 
 CREATE FUNCTION steward.document_list(value jsonb, path text, max_length integer DEFAULT 10000) RETURNS jsonb
-    LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     IF jsonb_typeof(value) IS DISTINCT FROM 'array' THEN
         PERFORM steward.document_error(path, 'must be an array');
@@ -60,7 +60,7 @@ REVOKE ALL ON FUNCTION steward.document_list(jsonb, text, integer) FROM PUBLIC;
 COMMENT ON FUNCTION steward.document_list(jsonb, text, integer) IS 'internal: refuses what is no array, or a longer one';
 
 CREATE FUNCTION steward.document_text(value jsonb, path text, max_bytes integer DEFAULT 200) RETURNS text
-    LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     result text := value #>> '{}';
 BEGIN
@@ -80,7 +80,7 @@ REVOKE ALL ON FUNCTION steward.document_text(jsonb, text, integer) FROM PUBLIC;
 COMMENT ON FUNCTION steward.document_text(jsonb, text, integer) IS 'internal: a string, NULL for null or nothing; refuses what is none, or a longer one';
 
 CREATE FUNCTION steward.document_one_of(value jsonb, path text, choices text[]) RETURNS text
-    LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     result text := steward.document_text(value, path);
 BEGIN
@@ -94,7 +94,7 @@ REVOKE ALL ON FUNCTION steward.document_one_of(jsonb, text, text[]) FROM PUBLIC;
 COMMENT ON FUNCTION steward.document_one_of(jsonb, text, text[]) IS 'internal: one of these strings';
 
 CREATE FUNCTION steward.document_texts(value jsonb, path text, max_bytes integer DEFAULT 200) RETURNS text[]
-    LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     IF coalesce(value, 'null') = 'null' THEN
         RETURN NULL;
@@ -107,7 +107,7 @@ REVOKE ALL ON FUNCTION steward.document_texts(jsonb, text, integer) FROM PUBLIC;
 COMMENT ON FUNCTION steward.document_texts(jsonb, text, integer) IS 'internal: an array of at most 1000 strings';
 
 CREATE FUNCTION steward.document_set(value jsonb, path text, choices text[] DEFAULT NULL) RETURNS text[]
-    LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     items text[] := steward.document_texts(value, path);
 BEGIN
@@ -129,7 +129,7 @@ REVOKE ALL ON FUNCTION steward.document_set(jsonb, text, text[]) FROM PUBLIC;
 COMMENT ON FUNCTION steward.document_set(jsonb, text, text[]) IS 'internal: an array of strings as a set, sorted';
 
 CREATE FUNCTION steward.document_boolean(value jsonb, path text) RETURNS boolean
-    LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     IF coalesce(value, 'null') = 'null' THEN
         RETURN NULL;
@@ -144,7 +144,7 @@ REVOKE ALL ON FUNCTION steward.document_boolean(jsonb, text) FROM PUBLIC;
 COMMENT ON FUNCTION steward.document_boolean(jsonb, text) IS 'internal: true, false or NULL';
 
 CREATE FUNCTION steward.document_integer(value jsonb, path text, lowest bigint, highest bigint) RETURNS bigint
-    LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     IF coalesce(value, 'null') = 'null' THEN
         RETURN NULL;
@@ -432,7 +432,7 @@ REVOKE ALL ON FUNCTION steward.role_names(oid[]) FROM PUBLIC;
 COMMENT ON FUNCTION steward.role_names(oid[]) IS 'internal: names of roles, sorted, without those that were dropped; NULL for none';
 
 CREATE FUNCTION steward.text_set(items text[]) RETURNS jsonb
-    LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     RETURN (SELECT pg_catalog.jsonb_agg(DISTINCT e COLLATE "C" ORDER BY e COLLATE "C") FROM pg_catalog.unnest(items) e);
 REVOKE ALL ON FUNCTION steward.text_set(text[]) FROM PUBLIC;
 COMMENT ON FUNCTION steward.text_set(text[]) IS 'internal: strings as a sorted set; NULL for none';
@@ -806,7 +806,7 @@ COMMENT ON FUNCTION steward.plan_policies(jsonb) IS
 -- ---------------------------------------------------------------------
 
 CREATE FUNCTION steward.texts(value jsonb) RETURNS text[]
-    LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     RETURN CASE WHEN pg_catalog.jsonb_typeof(value) = 'array' THEN ARRAY(SELECT pg_catalog.jsonb_array_elements_text(value)) END;
 REVOKE ALL ON FUNCTION steward.texts(jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION steward.texts(jsonb) IS 'internal: an array of strings; NULL for none';
