@@ -280,8 +280,12 @@ sub copy_item
 
 sub copy_from_item
 {
-	my $line = any_of('nonsense', '1', 5000 + int(rand(1000)), (5000 + int(rand(1000))) . '\\\\tt', '1\\\\t2', '\\\\\\\\N', '5\\\\tt');
-	return [ 'copy from', 1, '\\copy ' . any_of('fuzz.person', 'fuzz.vault', 'fuzz.event', 'fuzz.animal') . any_of(' (id)', ' (id, shown)', '') . " FROM PROGRAM 'printf \"$line\\\\n\"'" ];
+	my $new = 5000 + int(rand(1000));
+	# half of them could succeed
+	my ($target, $line) = @{ any_of([ 'fuzz.vault (id)', $new ], [ 'fuzz.animal (id, shown)', "$new\\\\tt" ], [ 'fuzz.person (id, shown)', "$new\\\\tt" ],
+			[ any_of('fuzz.person', 'fuzz.vault', 'fuzz.event', 'fuzz.animal') . any_of(' (id)', ' (id, shown)', ''),
+				any_of('nonsense', '1', $new, "$new\\\\tt", '1\\\\t2', '\\\\\\\\N', '5\\\\tt') ]) };
+	return [ 'copy from', 1, "\\copy $target FROM PROGRAM 'printf \"$line\\\\n\"'" ];
 }
 
 sub cursor_item

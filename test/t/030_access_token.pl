@@ -447,7 +447,7 @@ COPY feature TO STDOUT;
 			else { push @wrong, "$me: $line"; }
 		}
 	}
-	note "$right statements under an identity, $purposes under a purpose, $killed disconnects, $servers connections";
+	note "figures: $right statements under an identity, $purposes under a purpose, $killed disconnects, $servers connections";
 	is_deeply([ @wrong[ 0 .. ($#wrong > 9 ? 9 : $#wrong) ] ], [], 'no statement ran under another identity, and none without one');
 	cmp_ok($right, '>', 200, 'many statements ran');
 	cmp_ok($purposes, '>', 20, 'many left a purpose behind');
