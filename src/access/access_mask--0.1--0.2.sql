@@ -348,6 +348,7 @@ BEGIN
     IF (SELECT pg_catalog.count(*) FROM steward.tag_mask) >= 1000 THEN
         RAISE EXCEPTION 'there are 1000 masks by tag already' USING ERRCODE = 'program_limit_exceeded';
     END IF;
+    PERFORM steward.check_tag_mask(mask_expr, 0::regclass, 0::smallint);
     FOR bearer IN SELECT t.relation, t.attnum FROM steward.column_tag t WHERE t.tag = create_tag_mask.tag LOOP
         PERFORM steward.check_tag_mask(mask_expr, bearer.relation, bearer.attnum);
     END LOOP;
