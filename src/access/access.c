@@ -23,6 +23,7 @@ access_init(void)
 	identity_init();
 	issuer_init();
 	glass_init();
+	second_person_init();
 }
 
 /* Shared memory of the room. */

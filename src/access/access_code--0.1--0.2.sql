@@ -864,7 +864,9 @@ BEGIN
         END IF;
         PERFORM steward.set_trust(target.classid, target.objid,
             CASE WHEN (spec ->> 'in_policies')::boolean THEN 'trusted, in policies' ELSE 'trusted' END);
-        RAISE LOG 'pg_steward: % trusts %: apply_policies()', steward.subject(), spec ->> 'object';
+        IF NOT steward.second_person_tries() THEN
+            RAISE LOG 'pg_steward: % trusts %: apply_policies()', steward.subject(), spec ->> 'object';
+        END IF;
     WHEN 'relation' THEN
         PERFORM steward.protect(relation, spec ->> 'mode', spec ->> 'audit', (spec ->> 'entity_column')::name);
     WHEN 'tags' THEN
@@ -912,6 +914,7 @@ DECLARE
     remade constant text[] := '{tag_mask,row_policy,mask,test}';
     plan jsonb;
     step jsonb;
+    asked text;
     place text;
     problem text;
     hint text;
@@ -927,6 +930,14 @@ BEGIN
     LOCK TABLE steward.protected_relation, steward.purpose, steward.purpose_grant, steward.role_attribute, steward.row_policy,
         steward.column_mask, steward.tag_mask, steward.policy_test IN SHARE ROW EXCLUSIVE MODE;
     plan := coalesce((SELECT jsonb_agg(to_jsonb(c)) FROM steward.policy_changes(document) c), '[]');
+    asked := steward.second_person('apply_policies', jsonb_build_object('document', document, 'test', test));
+    IF asked IS NOT NULL THEN
+        RETURN QUERY
+            SELECT CASE asked WHEN 'pending' THEN 'pending' ELSE e ->> 'action' END, e ->> 'kind', e ->> 'name',
+                   nullif(e -> 'before', 'null'), nullif(e -> 'after', 'null')
+            FROM jsonb_array_elements(plan) WITH ORDINALITY l (e, i) ORDER BY i;
+        RETURN;
+    END IF;
     IF document ? 'tests' THEN
         -- what no document can name
         DELETE FROM steward.policy_test t
@@ -971,4 +982,4 @@ $$;
 REVOKE ALL ON FUNCTION steward.apply_policies(jsonb, boolean) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION steward.apply_policies(jsonb, boolean) TO steward_admin;
 COMMENT ON FUNCTION steward.apply_policies(jsonb, boolean) IS
-    'makes the policies of the database those of the document, all or nothing, and returns what it did as plan_policies() shows it. In the sections that the document has, what it does not name is dropped; a section that it does not have is left alone. Then the tests run (test => false: they do not), and where one fails nothing is changed: check_violation, naming them. Raises for a bad document, naming the path';
+    'makes the policies of the database those of the document, all or nothing, and returns what it did as plan_policies() shows it. In the sections that the document has, what it does not name is dropped; a section that it does not have is left alone. Then the tests run (test => false: they do not), and where one fails nothing is changed: check_violation, naming them. With steward.require_second_person, a document that widens anything changes nothing yet: action is pending in every row, see approve_policies(). Raises for a bad document, naming the path';

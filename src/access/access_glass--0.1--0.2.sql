@@ -138,7 +138,7 @@ COMMENT ON FUNCTION steward.release_glass() IS 'internal: ends what hold_glass()
 -- ---------------------------------------------------------------------
 
 CREATE FUNCTION steward.grant_break_glass(to_role text, max_duration interval DEFAULT '1 hour') RETURNS void
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET intervalstyle = 'postgres' AS $$
 DECLARE
     holder regrole;
 BEGIN
@@ -151,6 +151,9 @@ BEGIN
     IF max_duration <= '0' OR max_duration > '7 days' THEN
         RAISE EXCEPTION 'parameter "max_duration" is out of range: %', max_duration
             USING ERRCODE = 'invalid_parameter_value', HINT = 'It is more than 0 and at most 7 days.';
+    END IF;
+    IF steward.second_person('grant_break_glass', pg_catalog.jsonb_build_object('to_role', to_role, 'max_duration', max_duration)) IS NOT NULL THEN
+        RETURN;
     END IF;
     INSERT INTO steward.break_glass_grant AS g (to_role, max_duration, granted_by)
     VALUES (holder, grant_break_glass.max_duration, steward.subject())

@@ -24,6 +24,7 @@
  * token.c        authenticate(); token_internal.h lists the files about tokens
  * identity.c     the identity that a token gave the session
  * glass.c        break-glass: reading without policies and masks, for a time
+ * second_person.c  approval of changes that widen, by another person
  * policy_code.c  expressions as export_policies() writes them
  * policy_test.c  runs what a role would run: run_policy_tests()
  * redact.c       keeps tokens out of the log and of pg_stat_activity
@@ -37,6 +38,7 @@
 
 #include "access/access.h"
 #include "access/attmap.h"
+#include "catalog/objectaddress.h"
 #include "rewrite/rowsecurity.h"
 #include "utils/array.h"
 #include "utils/timestamp.h"
@@ -161,6 +163,8 @@ extern void subject_pop(void);
 extern bool subject_is_pushed(void);
 extern List *subject_test_begin(Oid roleid);
 extern void subject_test_end(List *subjects);
+extern List *subject_stand_in_begin(Oid roleid);
+extern void subject_stand_in_end(List *subjects);
 extern Datum subject_attribute(Oid roleid, const char *key, bool *found);
 extern bool subject_attribute_as(Oid roleid, const char *key, Oid type, Datum *value);
 extern bool subject_own_attribute_as(const char *key, Oid type, Datum *value);
@@ -313,12 +317,19 @@ extern Oid	glass_function(void);
 extern Expr *glass_or(Oid relid, Oid subject, Expr *predicate);
 extern Expr *glass_case(Oid relid, Oid subject, Var *value, Expr *masked);
 
+/* second_person.c */
+extern void second_person_init(void);
+extern bool second_person_is_asked(void);
+extern const char *second_person_author(void);
+extern void second_person_check_label(const ObjectAddress *object, bool removes, bool adds);
+
 /* redact.c */
 extern void redact_activity(void);
 
 /* guard.c */
 extern void guard_init(void);
 extern bool guard_is_suspended(void);
+extern bool guard_is_finishing(void);
 extern bool ddl_is_allowed(Oid relid);
 
 #endif							/* STEWARD_ACCESS_INTERNAL_H */

@@ -144,8 +144,10 @@ subject_is_pushed(void)
 const char *
 access_subject_name(void)
 {
-	const char *name = identity_subject();
+	const char *name = second_person_author();
 
+	if (name == NULL)
+		name = identity_subject();
 	return name != NULL ? pstrdup(name) : GetUserNameFromId(access_subject(), false);
 }
 
@@ -201,6 +203,31 @@ void
 subject_test_end(List *subjects)
 {
 	steward_act_as(InvalidOid);
+	trusted_subjects = subjects;
+	plans_forget();
+}
+
+/*
+ * A policy change is carried out for the role that asked for it: that role
+ * acts, and writes what is written.  Returns the subjects to give back to
+ * subject_stand_in_end().
+ */
+List *
+subject_stand_in_begin(Oid roleid)
+{
+	List	   *subjects = trusted_subjects;
+
+	trusted_subjects = NIL;
+	steward_stand_in_for(roleid);
+	plans_forget();
+	return subjects;
+}
+
+/* Ends it, also after an error. */
+void
+subject_stand_in_end(List *subjects)
+{
+	steward_stand_in_for(InvalidOid);
 	trusted_subjects = subjects;
 	plans_forget();
 }
