@@ -618,11 +618,14 @@ COMMENT ON FUNCTION steward.find_change(bytea, text) IS 'internal: the change of
 
 CREATE FUNCTION steward.decide_change(request steward.change_request, decision text, reason text) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    who text;
 BEGIN
     INSERT INTO steward.change_decision (request, decision, reason, login_role, session_role, subject, token_issuer)
     SELECT request.id, decide_change.decision, decide_change.reason, p.login_role, p.session_role, p.subject, p.token_issuer
-    FROM steward.current_person() p;
-    RAISE LOG 'pg_steward: % % policy change %: %', steward.subject(), decision, encode(request.change_sha256, 'hex'), reason;
+    FROM steward.current_person() p
+    RETURNING subject INTO who;
+    RAISE LOG 'pg_steward: % % policy change %: %', who, decision, encode(request.change_sha256, 'hex'), reason;
 END
 $$;
 REVOKE ALL ON FUNCTION steward.decide_change(steward.change_request, text, text) FROM PUBLIC;

@@ -29,6 +29,7 @@
 #include "miscadmin.h"
 #include "tcop/tcopprot.h"
 #include "utils/builtins.h"
+#include "utils/formatting.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
 
@@ -179,7 +180,7 @@ steward_current_person(PG_FUNCTION_ARGS)
 	values[0] = CStringGetTextDatum(GetUserNameFromId(GetAuthenticatedUserId(), false));
 	values[1] = CStringGetTextDatum(GetUserNameFromId(GetSessionUserId(), false));
 	values[2] = ObjectIdGetDatum(steward_outer_user());
-	values[3] = CStringGetTextDatum(access_subject_name());
+	values[3] = CStringGetTextDatum(token != NULL ? token : GetUserNameFromId(steward_outer_user(), false));
 	values[4] = token == NULL ? (Datum) 0 : CStringGetTextDatum(token);
 	values[5] = issuer == NULL ? (Datum) 0 : CStringGetTextDatum(issuer);
 	nulls[4] = token == NULL;
@@ -234,12 +235,11 @@ Datum
 steward_run_change(PG_FUNCTION_ARGS)
 {
 	Oid			author = PG_ARGISNULL(3) ? InvalidOid : PG_GETARG_OID(3);
-	List	   *subjects = NIL;
+	List	   *subjects;
 
 	if (PG_ARGISNULL(0) || PG_ARGISNULL(1) || within)
 		elog(ERROR, "a change cannot be carried out here");
-	if (OidIsValid(author))
-		subjects = subject_stand_in_begin(author);
+	subjects = OidIsValid(author) ? subject_stand_in_begin(author) : NIL;
 	PG_TRY();
 	{
 		within = true;
