@@ -140,6 +140,7 @@ CREATE VIEW hello AS SELECT public.ask();
 GRANT SELECT ON hello TO regress_carol;
 \c - regress_carol
 SELECT * FROM hello;
+SELECT ask AS drop_mask, 'not_drop_mask()' FROM hello;
 
 -- Who asked cannot approve.
 \c - regress_alice
@@ -312,6 +313,16 @@ SELECT change_sha256 AS change FROM steward.pending_change WHERE function = 'cre
 SELECT action, kind, name FROM steward.approve_policies(:'change', 'our identity provider');
 \c - regress_super
 SELECT name, issuer, octet_length(secret) > 37 AS wrapped FROM steward.issuer;
+
+-- Keys go at once, but come with approval.
+\set key '{"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}'
+SET steward.require_second_person = off;
+SELECT steward.create_issuer('keys', 'https://keys.example', jwks => jsonb_build_object('keys', jsonb_build_array(:'key'::jsonb || '{"kid": "1"}', :'key'::jsonb || '{"kid": "2"}')));
+\c - regress_alice
+SELECT steward.set_issuer_keys('keys', jsonb_build_object('keys', jsonb_build_array(:'key'::jsonb || '{"kid": "2"}')));
+SELECT steward.set_issuer_keys('keys', jsonb_build_object('keys', jsonb_build_array(:'key'::jsonb || '{"kid": "2"}', :'key'::jsonb || '{"kid": "3"}')));
+SELECT jsonb_path_query_array(jwks, '$.keys.kid') FROM steward.issuer WHERE name = 'keys';
+SELECT steward.drop_issuer('keys');
 
 -- Behind a pooler the tokens tell persons apart.
 \c - regress_super

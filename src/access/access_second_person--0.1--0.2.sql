@@ -157,7 +157,7 @@ COMMENT ON FUNCTION steward.current_person() IS 'internal: who is in front of th
 CREATE FUNCTION steward.require_own_statement(function text) RETURNS void
     LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'steward_require_own_statement';
 REVOKE ALL ON FUNCTION steward.require_own_statement(text) FROM PUBLIC;
-COMMENT ON FUNCTION steward.require_own_statement(text) IS 'internal: raises insufficient_privilege unless the statement that the client sent names the function';
+COMMENT ON FUNCTION steward.require_own_statement(text) IS 'internal: raises insufficient_privilege unless the statement that the client sent calls the function';
 
 CREATE FUNCTION steward.run_change(function text, arguments jsonb, secret bytea, author oid, author_name text) RETURNS void
     LANGUAGE c AS 'MODULE_PATHNAME', 'steward_run_change';
@@ -228,6 +228,7 @@ BEGIN
 
     SELECT coalesce(jsonb_object_agg(format('%I on %s', pol.polname, steward.qualified_name(pol.polrelid)), jsonb_build_object(
                'sub_select', coalesce(pol.polqual::text LIKE '%{SUBLINK %' OR pol.polwithcheck::text LIKE '%{SUBLINK %', false),
+               'tree', md5(regexp_replace(concat_ws('|', pol.polqual::text, pol.polwithcheck::text), ':location -?\d+', '', 'g')),
                'expression', steward.columns_read(pol.polrelid, pol.polqual::text),
                'check', steward.columns_read(pol.polrelid, pol.polwithcheck::text))), '{}')
     INTO reads
@@ -308,7 +309,8 @@ COMMENT ON FUNCTION steward.is_within_policy(jsonb, jsonb) IS 'internal: do role
 CREATE FUNCTION steward.row_policy_widens(was jsonb, now jsonb, reads_before jsonb, reads_after jsonb, after jsonb) RETURNS boolean
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    same_rows boolean := was -> 'using_expr' = now -> 'using_expr' AND was -> 'check_expr' IS NOT DISTINCT FROM now -> 'check_expr'
+    same_rows boolean := coalesce(reads_before -> 'tree' = reads_after -> 'tree', false)
+        AND was -> 'using_expr' = now -> 'using_expr' AND was -> 'check_expr' IS NOT DISTINCT FROM now -> 'check_expr'
         AND (was -> 'author' IS NOT DISTINCT FROM now -> 'author'
              OR NOT (coalesce((reads_before ->> 'sub_select')::boolean, true) OR coalesce((reads_after ->> 'sub_select')::boolean, true)));
 BEGIN
@@ -337,7 +339,8 @@ BEGIN
                     AND reads_after -> 'expression' <@ jsonb_build_array(now ->> 'column_name'));
     END IF;
     RETURN NOT (
-        was - '{unless_roles,unless_purposes,author}'::text[] = now - '{unless_roles,unless_purposes,author}'::text[]
+        coalesce(reads_before -> 'tree' = reads_after -> 'tree', false)
+        AND was - '{unless_roles,unless_purposes,author}'::text[] = now - '{unless_roles,unless_purposes,author}'::text[]
         AND (was -> 'author' IS NOT DISTINCT FROM now -> 'author'
              OR NOT (coalesce((reads_before ->> 'sub_select')::boolean, true) OR coalesce((reads_after ->> 'sub_select')::boolean, true)))
         AND steward.is_within_set(now -> 'unless_roles', was -> 'unless_roles', 'public')
@@ -569,7 +572,9 @@ BEGIN
         RETURN 'done';
     EXCEPTION
         WHEN SQLSTATE 'STW02' THEN
-            NULL;
+            IF plan IS NULL THEN
+                RAISE;
+            END IF;
     END;
     PERFORM steward.record_change(function, arguments, secret, plan);
     RETURN 'pending';
@@ -713,7 +718,7 @@ BEGIN
                 coalesce(nullif(hint, ''), 'Withdraw it, and have somebody ask for it anew.'), sqlstate, detail);
     END;
     plan := steward.state_changes(was, steward.policy_state(at));
-    IF plan <> request.change -> 'plan' THEN
+    IF plan IS DISTINCT FROM request.change -> 'plan' THEN
         RAISE EXCEPTION 'the policies have changed since this change was asked for, nothing was changed'
             USING ERRCODE = 'object_not_in_prerequisite_state', DETAIL = 'It would do something else now than what was asked for.',
                   HINT = 'Withdraw it, and have somebody ask for it anew.';

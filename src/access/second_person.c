@@ -21,6 +21,8 @@
  */
 #include "postgres.h"
 
+#include <ctype.h>
+
 #include "access/access_internal.h"
 #include "access/mask.h"
 #include "access/xact.h"
@@ -188,9 +190,36 @@ steward_current_person(PG_FUNCTION_ARGS)
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
 }
 
+/* Can the character be part of an identifier? */
+static bool
+in_identifier(unsigned char c)
+{
+	return isalnum(c) || c == '_' || c == '$' || IS_HIGHBIT_SET(c);
+}
+
+/* Does a statement, in lower case, call a function of this name? */
+static bool
+statement_calls(const char *statement, const char *function)
+{
+	for (const char *p = strstr(statement, function); p != NULL; p = strstr(p + 1, function))
+	{
+		const char *end = p + strlen(function);
+
+		if (p > statement && in_identifier(p[-1]))
+			continue;
+		if (*end == '"')
+			end++;
+		while (isspace((unsigned char) *end))
+			end++;
+		if (*end == '(')
+			return true;
+	}
+	return false;
+}
+
 /*
  * require_own_statement(function): raises unless the statement that the
- * client sent names the function.  A view, a trigger or a function of
+ * client sent calls the function.  A view, a trigger or a function of
  * somebody else that the person's statement happens to run must not ask or
  * approve in his name.
  */
@@ -200,7 +229,7 @@ steward_require_own_statement(PG_FUNCTION_ARGS)
 	char	   *function = text_to_cstring(PG_GETARG_TEXT_PP(0));
 
 	if (debug_query_string == NULL ||
-		strstr(asc_tolower(debug_query_string, strlen(debug_query_string)), function) == NULL)
+		!statement_calls(asc_tolower(debug_query_string, strlen(debug_query_string)), function))
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("steward.%s() was not called by the statement that the client sent", function),
