@@ -138,7 +138,7 @@ COMMENT ON FUNCTION steward.release_glass() IS 'internal: ends what hold_glass()
 -- ---------------------------------------------------------------------
 
 CREATE FUNCTION steward.grant_break_glass(to_role text, max_duration interval DEFAULT '1 hour') RETURNS void
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET intervalstyle = 'postgres' AS $$
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     holder regrole;
 BEGIN

@@ -88,7 +88,7 @@ COMMENT ON FUNCTION steward.check_secret_uri(text) IS 'internal: raises where a 
 CREATE FUNCTION steward.create_issuer(name text, issuer text, audience text DEFAULT NULL, jwks jsonb DEFAULT NULL, secret bytea DEFAULT NULL,
     secret_uri text DEFAULT NULL, attribute_claims text[] DEFAULT NULL, roles_claim text DEFAULT NULL, purposes_claim text DEFAULT NULL,
     leeway interval DEFAULT '30 s') RETURNS void
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET intervalstyle = 'postgres' AS $$
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     item text;
     wrapped bytea;
