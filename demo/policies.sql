@@ -27,6 +27,15 @@ SELECT steward.create_row_policy('within_limit', 'credit_features',
     roles => '{junior_analyst}', purposes => '{credit-scoring}');
 SELECT steward.set_attribute('junior_analyst', 'credit_limit', '{2500}');
 
+-- Its protected attributes, whichever columns bear the label, are masked but for
+-- bias-audit; the pipeline carries them.  Of several masks the lowest priority wins.
+SELECT steward.create_tag_mask('protected', 'protected-attribute', 'NULL',
+    unless_roles => '{feature_pipeline}', unless_purposes => '{bias-audit}');
+SELECT steward.create_mask('sex', 'credit_features', 'sex_and_status', 'steward.mask_redact(sex_and_status)',
+    unless_roles => '{feature_pipeline}', unless_purposes => '{bias-audit}', priority => 10);
+SELECT steward.create_mask('age', 'credit_features', 'age_years', 'steward.mask_bucket(age_years, 20)::integer',
+    unless_roles => '{feature_pipeline}', unless_purposes => '{bias-audit}', priority => 10);
+
 -- The online store: which feature may be read is a rule on rows.
 SELECT steward.create_row_policy('pipeline_writes', 'credit_applicant_features', 'true',
     roles => '{feature_pipeline}', commands => '{select,insert,update}',
@@ -36,10 +45,19 @@ SELECT steward.create_row_policy('pipeline_writes', 'credit_applicant_features',
         'other_installments', 'housing', 'existing_credits', 'job', 'dependents', 'telephone',
         'foreign_worker')$$);
 SELECT steward.create_row_policy('scoring', 'credit_applicant_features', 'true',
-    roles => '{risk_team,scoring_service}', purposes => '{credit-scoring}');
+    roles => '{risk_team}', purposes => '{credit-scoring}');
+-- A scoring service says by a token who it is, and sees the applicants of its desk.
+SELECT steward.require_token('scoring_service');
+SELECT steward.create_row_policy('own_desk', 'credit_applicant_features',
+    $$EXISTS (SELECT FROM public.applicant_desk d
+              WHERE d.applicant = entity_key AND d.desk = steward.attr('desk', ''::text))$$,
+    roles => '{scoring_service}', purposes => '{credit-scoring}');
 SELECT steward.create_row_policy('audit', 'credit_applicant_features', 'true',
     roles => '{fairness_team}', purposes => '{bias-audit}');
 -- A deny beats every allow: nobody scores credits by these, whatever else is allowed.
 SELECT steward.create_row_policy('protected_hidden', 'credit_applicant_features',
     $$feature_name IN ('sex_and_status', 'age_years', 'foreign_worker')$$,
     roles => '{public}', purposes => '{credit-scoring}', effect => 'deny');
+
+-- At three in the morning somebody must be able to look, and answers for it.
+SELECT steward.grant_break_glass('on_call', '30 minutes');

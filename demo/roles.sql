@@ -9,7 +9,7 @@ DECLARE
     who text;
     oid oid;
 BEGIN
-    FOREACH who IN ARRAY '{data_steward,feature_pipeline,risk_team,scoring_service,fairness_team,marketing,junior_analyst}'::text[]
+    FOREACH who IN ARRAY '{data_steward,feature_pipeline,risk_team,scoring_service,fairness_team,marketing,junior_analyst,on_call}'::text[]
     LOOP
         oid := (SELECT r.oid FROM pg_roles r WHERE r.rolname = who);
         IF oid IS NULL THEN
@@ -19,6 +19,7 @@ BEGIN
             RAISE EXCEPTION 'role "%" exists and is not of the demonstration', who
                 USING HINT = 'Run the demonstration on a server of its own.';
         END IF;
+        EXECUTE format('ALTER ROLE %I NOSUPERUSER NOBYPASSRLS NOCREATEROLE NOCREATEDB NOREPLICATION', who);
     END LOOP;
 END
 $$;

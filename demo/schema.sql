@@ -34,10 +34,22 @@ COMMENT ON TABLE credit_features IS 'offline store: Statlog German Credit (H. Ho
 COMMENT ON COLUMN credit_features.event_timestamp IS 'when the features were known; made up, the data set has no dates';
 COMMENT ON COLUMN credit_features.credit_amount IS 'in DM';
 
--- Which columns a role may read is still PostgreSQL's own GRANT; which rows,
--- and for which purpose, is pg_steward's.  GRANT alone opens nothing.
-GRANT SELECT (applicant_id, event_timestamp, created, checking_account, duration_months, credit_history,
-    credit_purpose, credit_amount, savings, employment_since, installment_percent, other_debtors,
-    residence_since, property, other_installments, housing, existing_credits, job, dependents, telephone,
-    outcome) ON credit_features TO risk_team, junior_analyst;
-GRANT SELECT ON credit_features TO fairness_team, marketing;
+-- What kind of values these are.  Whoever owns the table says so; only an
+-- administrator of pg_steward can take a label away.
+SECURITY LABEL FOR steward ON COLUMN credit_features.sex_and_status IS 'protected-attribute';
+SECURITY LABEL FOR steward ON COLUMN credit_features.age_years IS 'protected-attribute';
+SECURITY LABEL FOR steward ON COLUMN credit_features.foreign_worker IS 'protected-attribute';
+
+-- Which desk of the bank decides on which application; made up.
+CREATE TABLE applicant_desk (
+    applicant bytea PRIMARY KEY,
+    desk      text NOT NULL
+);
+COMMENT ON TABLE applicant_desk IS 'the desk that decides on an application, by the key of the online store; made up';
+COMMENT ON COLUMN applicant_desk.applicant IS 'entity_key of the online store';
+
+-- GRANT alone opens nothing: which rows and values, and for which purpose, is
+-- pg_steward's.
+GRANT SELECT ON credit_features TO risk_team, junior_analyst, fairness_team, marketing, on_call;
+-- The author of the rules reads no features, but which desk has which applicant.
+GRANT SELECT ON applicant_desk TO data_steward;

@@ -82,11 +82,14 @@ steward_planner(Query *parse, const char *query_string, int cursorOptions,
 static void
 start_executor(QueryDesc *queryDesc, int eflags)
 {
+	ParamListInfo given = queryDesc->params;
+
 	access_executor_start(queryDesc, eflags);
 	if (prev_executor_start)
 		prev_executor_start(queryDesc, eflags);
 	else
 		standard_ExecutorStart(queryDesc, eflags);
+	access_executor_started(queryDesc, given);
 }
 
 static void
@@ -140,6 +143,15 @@ steward_executor_run(STEWARD_EXECUTOR_RUN_PARAMS)
 	access_reveal_details(&callback);
 }
 
+static void
+finish_executor(QueryDesc *queryDesc)
+{
+	if (prev_executor_finish)
+		prev_executor_finish(queryDesc);
+	else
+		standard_ExecutorFinish(queryDesc);
+}
+
 /* The same: triggers run here. */
 static void
 steward_executor_finish(QueryDesc *queryDesc)
@@ -147,15 +159,18 @@ steward_executor_finish(QueryDesc *queryDesc)
 	ErrorContextCallback callback;
 	RecordFrame frame;
 
+	/* A mere SELECT has nothing left to run. */
+	if (queryDesc->operation == CMD_SELECT && !queryDesc->plannedstmt->hasModifyingCTE)
+	{
+		finish_executor(queryDesc);
+		return;
+	}
 	access_conceal_details(queryDesc, &callback);
 	access_record_enter(&frame, queryDesc, false);
 	access_enter_statement();
 	PG_TRY();
 	{
-		if (prev_executor_finish)
-			prev_executor_finish(queryDesc);
-		else
-			standard_ExecutorFinish(queryDesc);
+		finish_executor(queryDesc);
 	}
 	PG_CATCH();
 	{

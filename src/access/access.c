@@ -28,6 +28,7 @@ access_init(void)
 	issuer_init();
 	glass_init();
 	record_init();
+	second_person_init();
 }
 
 /* Shared memory of the room. */

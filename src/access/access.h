@@ -39,6 +39,9 @@ extern bool access_allows_fast_check(List *rangetable);
 
 extern List *access_row_security(Relation relation);
 
+/* session_value.c: after it has been started */
+extern void access_executor_started(QueryDesc *queryDesc, ParamListInfo given);
+
 /* detail.c: while a plan runs, errors show no values of governed rows */
 extern void access_conceal_details(QueryDesc *queryDesc, ErrorContextCallback *callback);
 extern void access_reveal_details(ErrorContextCallback *callback);

@@ -160,6 +160,7 @@ BEGIN
     -- A server without the library has said all that there is to say.
     IF current_setting('steward.on_no_policy', true) IS NOT NULL THEN
         RETURN QUERY SELECT * FROM steward.mask_findings();
+        RETURN QUERY SELECT * FROM steward.second_person_findings();
     END IF;
 END
 $$;

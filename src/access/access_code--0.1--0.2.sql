@@ -5,7 +5,7 @@
 -- ---------------------------------------------------------------------
 
 CREATE FUNCTION steward.document_error(path text, problem text, hint text DEFAULT NULL, state text DEFAULT '22023', detail text DEFAULT NULL) RETURNS void
-    LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     IF coalesce(hint, '') = '' AND coalesce(detail, '') = '' THEN
         RAISE EXCEPTION '%: %', path, problem USING ERRCODE = state;
@@ -22,7 +22,7 @@ REVOKE ALL ON FUNCTION steward.document_error(text, text, text, text, text) FROM
 COMMENT ON FUNCTION steward.document_error(text, text, text, text, text) IS 'internal: raises what is wrong at a path of a policy document';
 
 CREATE FUNCTION steward.document_keys(value jsonb, path text, required text[], optional text[] DEFAULT '{}') RETURNS void
-    LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     key text;
 BEGIN
@@ -45,7 +45,7 @@ REVOKE ALL ON FUNCTION steward.document_keys(jsonb, text, text[], text[]) FROM P
 COMMENT ON FUNCTION steward.document_keys(jsonb, text, text[], text[]) IS 'internal: refuses what is no object of these keys';
 
 CREATE FUNCTION steward.document_list(value jsonb, path text, max_length integer DEFAULT 10000) RETURNS jsonb
-    LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     IF jsonb_typeof(value) IS DISTINCT FROM 'array' THEN
         PERFORM steward.document_error(path, 'must be an array');
@@ -60,7 +60,7 @@ REVOKE ALL ON FUNCTION steward.document_list(jsonb, text, integer) FROM PUBLIC;
 COMMENT ON FUNCTION steward.document_list(jsonb, text, integer) IS 'internal: refuses what is no array, or a longer one';
 
 CREATE FUNCTION steward.document_text(value jsonb, path text, max_bytes integer DEFAULT 200) RETURNS text
-    LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     result text := value #>> '{}';
 BEGIN
@@ -80,7 +80,7 @@ REVOKE ALL ON FUNCTION steward.document_text(jsonb, text, integer) FROM PUBLIC;
 COMMENT ON FUNCTION steward.document_text(jsonb, text, integer) IS 'internal: a string, NULL for null or nothing; refuses what is none, or a longer one';
 
 CREATE FUNCTION steward.document_one_of(value jsonb, path text, choices text[]) RETURNS text
-    LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     result text := steward.document_text(value, path);
 BEGIN
@@ -94,7 +94,7 @@ REVOKE ALL ON FUNCTION steward.document_one_of(jsonb, text, text[]) FROM PUBLIC;
 COMMENT ON FUNCTION steward.document_one_of(jsonb, text, text[]) IS 'internal: one of these strings';
 
 CREATE FUNCTION steward.document_texts(value jsonb, path text, max_bytes integer DEFAULT 200) RETURNS text[]
-    LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     IF coalesce(value, 'null') = 'null' THEN
         RETURN NULL;
@@ -107,7 +107,7 @@ REVOKE ALL ON FUNCTION steward.document_texts(jsonb, text, integer) FROM PUBLIC;
 COMMENT ON FUNCTION steward.document_texts(jsonb, text, integer) IS 'internal: an array of at most 1000 strings';
 
 CREATE FUNCTION steward.document_set(value jsonb, path text, choices text[] DEFAULT NULL) RETURNS text[]
-    LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     items text[] := steward.document_texts(value, path);
 BEGIN
@@ -129,7 +129,7 @@ REVOKE ALL ON FUNCTION steward.document_set(jsonb, text, text[]) FROM PUBLIC;
 COMMENT ON FUNCTION steward.document_set(jsonb, text, text[]) IS 'internal: an array of strings as a set, sorted';
 
 CREATE FUNCTION steward.document_boolean(value jsonb, path text) RETURNS boolean
-    LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     IF coalesce(value, 'null') = 'null' THEN
         RETURN NULL;
@@ -144,7 +144,7 @@ REVOKE ALL ON FUNCTION steward.document_boolean(jsonb, text) FROM PUBLIC;
 COMMENT ON FUNCTION steward.document_boolean(jsonb, text) IS 'internal: true, false or NULL';
 
 CREATE FUNCTION steward.document_integer(value jsonb, path text, lowest bigint, highest bigint) RETURNS bigint
-    LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     IF coalesce(value, 'null') = 'null' THEN
         RETURN NULL;
@@ -432,7 +432,7 @@ REVOKE ALL ON FUNCTION steward.role_names(oid[]) FROM PUBLIC;
 COMMENT ON FUNCTION steward.role_names(oid[]) IS 'internal: names of roles, sorted, without those that were dropped; NULL for none';
 
 CREATE FUNCTION steward.text_set(items text[]) RETURNS jsonb
-    LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     RETURN (SELECT pg_catalog.jsonb_agg(DISTINCT e COLLATE "C" ORDER BY e COLLATE "C") FROM pg_catalog.unnest(items) e);
 REVOKE ALL ON FUNCTION steward.text_set(text[]) FROM PUBLIC;
 COMMENT ON FUNCTION steward.text_set(text[]) IS 'internal: strings as a sorted set; NULL for none';
@@ -806,7 +806,7 @@ COMMENT ON FUNCTION steward.plan_policies(jsonb) IS
 -- ---------------------------------------------------------------------
 
 CREATE FUNCTION steward.texts(value jsonb) RETURNS text[]
-    LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     RETURN CASE WHEN pg_catalog.jsonb_typeof(value) = 'array' THEN ARRAY(SELECT pg_catalog.jsonb_array_elements_text(value)) END;
 REVOKE ALL ON FUNCTION steward.texts(jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION steward.texts(jsonb) IS 'internal: an array of strings; NULL for none';
@@ -864,7 +864,9 @@ BEGIN
         END IF;
         PERFORM steward.set_trust(target.classid, target.objid,
             CASE WHEN (spec ->> 'in_policies')::boolean THEN 'trusted, in policies' ELSE 'trusted' END);
-        RAISE LOG 'pg_steward: % trusts %: apply_policies()', steward.subject(), spec ->> 'object';
+        IF NOT steward.second_person_tries() THEN
+            RAISE LOG 'pg_steward: % trusts %: apply_policies()', steward.subject(), spec ->> 'object';
+        END IF;
     WHEN 'relation' THEN
         PERFORM steward.protect(relation, spec ->> 'mode', spec ->> 'audit', (spec ->> 'entity_column')::name);
     WHEN 'tags' THEN
@@ -912,6 +914,7 @@ DECLARE
     remade constant text[] := '{tag_mask,row_policy,mask,test}';
     plan jsonb;
     step jsonb;
+    asked text;
     place text;
     problem text;
     hint text;
@@ -927,6 +930,14 @@ BEGIN
     LOCK TABLE steward.protected_relation, steward.purpose, steward.purpose_grant, steward.role_attribute, steward.row_policy,
         steward.column_mask, steward.tag_mask, steward.policy_test IN SHARE ROW EXCLUSIVE MODE;
     plan := coalesce((SELECT jsonb_agg(to_jsonb(c)) FROM steward.policy_changes(document) c), '[]');
+    asked := steward.second_person('apply_policies', jsonb_build_object('document', document, 'test', test));
+    IF asked IS NOT NULL THEN
+        RETURN QUERY
+            SELECT CASE asked WHEN 'pending' THEN 'pending' ELSE e ->> 'action' END, e ->> 'kind', e ->> 'name',
+                   nullif(e -> 'before', 'null'), nullif(e -> 'after', 'null')
+            FROM jsonb_array_elements(plan) WITH ORDINALITY l (e, i) ORDER BY i;
+        RETURN;
+    END IF;
     IF document ? 'tests' THEN
         -- what no document can name
         DELETE FROM steward.policy_test t
@@ -971,4 +982,4 @@ $$;
 REVOKE ALL ON FUNCTION steward.apply_policies(jsonb, boolean) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION steward.apply_policies(jsonb, boolean) TO steward_admin;
 COMMENT ON FUNCTION steward.apply_policies(jsonb, boolean) IS
-    'makes the policies of the database those of the document, all or nothing, and returns what it did as plan_policies() shows it. In the sections that the document has, what it does not name is dropped; a section that it does not have is left alone. Then the tests run (test => false: they do not), and where one fails nothing is changed: check_violation, naming them. Raises for a bad document, naming the path';
+    'makes the policies of the database those of the document, all or nothing, and returns what it did as plan_policies() shows it. In the sections that the document has, what it does not name is dropped; a section that it does not have is left alone. Then the tests run (test => false: they do not), and where one fails nothing is changed: check_violation, naming them. With steward.require_second_person, a document that widens anything changes nothing yet: action is pending in every row, see approve_policies(). Raises for a bad document, naming the path';

@@ -152,6 +152,9 @@ BEGIN
         RAISE EXCEPTION 'parameter "max_duration" is out of range: %', max_duration
             USING ERRCODE = 'invalid_parameter_value', HINT = 'It is more than 0 and at most 7 days.';
     END IF;
+    IF steward.second_person('grant_break_glass', pg_catalog.jsonb_build_object('to_role', to_role, 'max_duration', max_duration)) IS NOT NULL THEN
+        RETURN;
+    END IF;
     INSERT INTO steward.break_glass_grant AS g (to_role, max_duration, granted_by)
     VALUES (holder, grant_break_glass.max_duration, steward.subject())
     ON CONFLICT ON CONSTRAINT break_glass_grant_pkey DO UPDATE

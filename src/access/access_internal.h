@@ -8,6 +8,7 @@
  * expression.c   parses and checks expressions, makes them ready for plans
  * predicate.c    builds predicates from Governance for one subject
  * enforce.c      puts the predicates into queries (planner), checks at start
+ * session_value.c  what predicates ask of the session, once an execution
  * plan_access.c  what plans tell of their accesses
  * detail.c       keeps values out of the details of errors
  * statistics.c   hides what the statistics of indexes tell
@@ -25,6 +26,7 @@
  * token.c        authenticate(); token_internal.h lists the files about tokens
  * identity.c     the identity that a token gave the session
  * glass.c        break-glass: reading without policies and masks, for a time
+ * second_person.c  approval of changes that widen, by another person
  * policy_code.c  expressions as export_policies() writes them
  * policy_test.c  runs what a role would run: run_policy_tests()
  * redact.c       keeps tokens out of the log and of pg_stat_activity
@@ -39,6 +41,7 @@
 #include "access/access.h"
 #include "access/attmap.h"
 #include "access/htup_details.h"
+#include "catalog/objectaddress.h"
 #include "rewrite/rowsecurity.h"
 #include "utils/array.h"
 #include "utils/timestamp.h"
@@ -202,8 +205,11 @@ extern void subject_pop(void);
 extern bool subject_is_pushed(void);
 extern List *subject_test_begin(Oid roleid);
 extern void subject_test_end(List *subjects);
+extern List *subject_stand_in_begin(Oid roleid);
+extern void subject_stand_in_end(List *subjects);
 extern Datum subject_attribute(Oid roleid, const char *key, bool *found);
 extern bool subject_attribute_as(Oid roleid, const char *key, Oid type, Datum *value);
+extern bool subject_own_attribute_as(const char *key, Oid type, Datum *value);
 extern bool purpose_is_granted(Oid roleid, const char *purpose, TimestampTz at);
 extern List *purposes_granted(Oid roleid, TimestampTz at);
 extern const char *purpose_setting(void);
@@ -229,6 +235,8 @@ extern PolicyVerdict policy_verdict(const RowPolicy *policy, int command, Oid su
 									const char *purpose, TimestampTz at);
 extern bool gate_is_open(ArrayType *purposes, TimestampTz valid_from, TimestampTz valid_until,
 						 const char *effective_purpose, TimestampTz at);
+extern bool gate_is_open_for(ArrayType *purposes, TimestampTz valid_from, TimestampTz valid_until,
+							 Oid subject);
 
 /* What a predicate is for. */
 typedef enum PredicateUse
@@ -280,8 +288,13 @@ extern void expression_check(Node *expr, const char *text, Oid creator);
 extern void expression_context_push(ErrorContextCallback *callback, const char *text);
 extern void expression_context_pop(ErrorContextCallback *callback);
 extern Expr *once_per_execution(Expr *expr);
+extern bool is_once_per_execution(const SubLink *sublink);
 extern Expr *expression_for_subject(Expr *expr, Oid subject);
 extern Expr *expression_for_plans(Expr *expr, Oid creator, List **relations);
+
+/* session_value.c */
+extern void *session_values_take(void *expr, List **values, List **items);
+extern void session_values_start(QueryDesc *queryDesc);
 
 /* last_access.c: what a plan does to one governed relation, or a column of it */
 #define TRACE_FILTERED		(1 << 4)	/* with the bits of commands: rows are
@@ -359,6 +372,12 @@ extern Oid	glass_function(void);
 extern Expr *glass_or(Oid relid, Oid subject, Expr *predicate);
 extern Expr *glass_case(Oid relid, Oid subject, Var *value, Expr *masked);
 
+/* second_person.c */
+extern void second_person_init(void);
+extern bool second_person_is_asked(void);
+extern const char *second_person_author(void);
+extern void second_person_check_label(const ObjectAddress *object, bool removes, bool adds);
+
 /* redact.c */
 extern char *redact_text(const char *text);
 extern void redact_activity(void);
@@ -366,6 +385,7 @@ extern void redact_activity(void);
 /* guard.c */
 extern void guard_init(void);
 extern bool guard_is_suspended(void);
+extern bool guard_is_finishing(void);
 extern bool ddl_is_allowed(Oid relid);
 
 #endif							/* STEWARD_ACCESS_INTERNAL_H */

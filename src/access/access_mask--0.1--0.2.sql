@@ -228,6 +228,10 @@ BEGIN
     IF pg_catalog.octet_length(name) > 58 THEN
         RAISE EXCEPTION 'name of a mask is longer than 58 bytes' USING ERRCODE = 'name_too_long';
     END IF;
+    IF steward.second_person('create_mask', pg_catalog.jsonb_build_object('name', name, 'relation', relation, 'column_name', column_name, 'mask_expr', mask_expr,
+        'unless_roles', unless_roles, 'unless_purposes', unless_purposes, 'when_expr', when_expr, 'priority', priority, 'replace', replace)) IS NOT NULL THEN
+        RETURN;
+    END IF;
     SELECT a.attnum INTO number FROM pg_catalog.pg_attribute a
     WHERE a.attrelid = relation AND a.attname = column_name AND a.attnum > 0 AND NOT a.attisdropped;
     IF NOT FOUND THEN
@@ -282,6 +286,9 @@ BEGIN
     IF NOT EXISTS (SELECT FROM steward.column_mask m WHERE m.relation = drop_mask.relation AND m.name::text = drop_mask.name) THEN
         RAISE EXCEPTION 'mask "%" of table "%" does not exist', name, relation USING ERRCODE = 'undefined_object';
     END IF;
+    IF steward.second_person('drop_mask', pg_catalog.jsonb_build_object('name', name, 'relation', relation)) IS NOT NULL THEN
+        RETURN;
+    END IF;
     PERFORM steward.drop_carrier(relation, ('mask.' || name)::name);
     DELETE FROM steward.column_mask m WHERE m.relation = drop_mask.relation AND m.name::text = drop_mask.name;
 END
@@ -325,6 +332,10 @@ BEGIN
     IF pg_catalog.octet_length(name) > 63 THEN
         RAISE EXCEPTION 'name of a mask is longer than 63 bytes' USING ERRCODE = 'name_too_long';
     END IF;
+    IF steward.second_person('create_tag_mask', pg_catalog.jsonb_build_object('name', name, 'tag', tag, 'mask_expr', mask_expr,
+        'unless_roles', unless_roles, 'unless_purposes', unless_purposes, 'priority', priority, 'replace', replace)) IS NOT NULL THEN
+        RETURN;
+    END IF;
     IF tag !~ '^[A-Za-z0-9_.:/-]{1,63}$' THEN
         RAISE EXCEPTION '"%" is not a tag', tag
             USING ERRCODE = 'invalid_parameter_value', HINT = 'A tag is made of letters, digits and -_.:/, at most 63 of them.';
@@ -348,6 +359,7 @@ BEGIN
     IF (SELECT pg_catalog.count(*) FROM steward.tag_mask) >= 1000 THEN
         RAISE EXCEPTION 'there are 1000 masks by tag already' USING ERRCODE = 'program_limit_exceeded';
     END IF;
+    PERFORM steward.check_tag_mask(mask_expr, 0::regclass, 0::smallint);
     FOR bearer IN SELECT t.relation, t.attnum FROM steward.column_tag t WHERE t.tag = create_tag_mask.tag LOOP
         PERFORM steward.check_tag_mask(mask_expr, bearer.relation, bearer.attnum);
     END LOOP;
@@ -368,6 +380,9 @@ CREATE FUNCTION steward.drop_tag_mask(name text) RETURNS void
 BEGIN
     PERFORM steward.require_role('steward_admin');
     PERFORM steward.require_value('name', name);
+    IF steward.second_person('drop_tag_mask', pg_catalog.jsonb_build_object('name', name)) IS NOT NULL THEN
+        RETURN;
+    END IF;
     DELETE FROM steward.tag_mask m WHERE m.name::text = drop_tag_mask.name;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'mask "%" by tag does not exist', name USING ERRCODE = 'undefined_object';

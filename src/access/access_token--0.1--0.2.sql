@@ -124,7 +124,13 @@ BEGIN
     END IF;
     PERFORM steward.check_issuer_keys(jwks::text);
     PERFORM steward.check_secret_uri(secret_uri);
-    wrapped := steward.wrap_issuer_secret(name, secret);
+    -- A secret that comes from the record of a change is wrapped already.
+    wrapped := CASE WHEN steward.second_person_within() THEN secret ELSE steward.wrap_issuer_secret(name, secret) END;
+    IF steward.second_person('create_issuer', pg_catalog.jsonb_build_object('name', name, 'issuer', issuer, 'audience', audience, 'jwks', jwks,
+        'secret_sha256', pg_catalog.encode(pg_catalog.sha256(wrapped), 'hex'), 'secret_uri', secret_uri, 'attribute_claims', attribute_claims,
+        'roles_claim', roles_claim, 'purposes_claim', purposes_claim, 'leeway', leeway), wrapped) IS NOT NULL THEN
+        RETURN;
+    END IF;
 
     INSERT INTO steward.issuer (name, issuer, audience, jwks, secret, secret_uri, attribute_claims, roles_claim, purposes_claim,
                                 leeway, created_by)
@@ -147,6 +153,9 @@ BEGIN
     PERFORM steward.require_value('name', name);
     PERFORM steward.require_value('jwks', jwks::text);
     PERFORM steward.check_issuer_keys(jwks::text);
+    IF steward.second_person('set_issuer_keys', pg_catalog.jsonb_build_object('name', name, 'jwks', jwks)) IS NOT NULL THEN
+        RETURN;
+    END IF;
     UPDATE steward.issuer i SET jwks = set_issuer_keys.jwks
     WHERE i.name = set_issuer_keys.name AND i.jwks IS NOT NULL;
     IF NOT FOUND THEN
@@ -189,6 +198,9 @@ BEGIN
     holder := steward.role_named(role);
     IF required IS NULL THEN
         RAISE EXCEPTION 'parameter "required" must not be empty' USING ERRCODE = 'null_value_not_allowed';
+    END IF;
+    IF steward.second_person('require_token', pg_catalog.jsonb_build_object('role', role, 'required', required)) IS NOT NULL THEN
+        RETURN;
     END IF;
     IF required THEN
         INSERT INTO steward.token_requirement (role, required_by) VALUES (holder, steward.subject())

@@ -60,6 +60,7 @@ struct AccessPlan
 	Oid			traced;			/* whom the last ITEM_TRACE concerns */
 	bool		governed;		/* a governed relation was seen */
 	List	   *items;			/* of PlanInvalItem */
+	List	   *session_values; /* of Expr, see session_value.c */
 	PlannerGlobal *glob;		/* dependencies of functions inlined here */
 	ParamListInfo params;
 };
@@ -70,6 +71,12 @@ typedef struct EnforceContext
 	Oid			subject;		/* differs below trusted views */
 	int			trace;			/* commands, TRACE_* of the relation at hand */
 } EnforceContext;
+
+/*
+ * The plan that was made last.  Where it runs, it does not come from the plan
+ * cache, which keeps copies: what was made after a copy is not at its address.
+ */
+static const PlannedStmt *last_planned = NULL;
 
 static bool enforce_walker(Node *node, EnforceContext *context);
 
@@ -177,6 +184,13 @@ is_const_true(Node *node)
 		 ((Const *) node)->consttype == BOOLOID && DatumGetBool(((Const *) node)->constvalue));
 }
 
+/* The expression (or list) with what it asks of the session as parameters. */
+static void *
+take_session_values(EnforceContext *context, void *expr)
+{
+	return session_values_take(expr, &context->plan->session_values, &context->plan->items);
+}
+
 /* Quals by which existing rows are filtered for a command. */
 static List *
 row_quals(EnforceContext *context, Query *query, int rtindex, int command)
@@ -197,6 +211,7 @@ row_quals(EnforceContext *context, Query *query, int rtindex, int command)
 						is_checked_at_start(context, command), &result);
 		if (command == COMMAND_SELECT)
 			lift_by_glass(context, rte->relid, &result);
+		result.expr = take_session_values(context, result.expr);
 		ChangeVarNodes((Node *) result.expr, 1, rtindex, 0);
 		query->hasSubLinks |= checkExprHasSubLink((Node *) result.expr);
 		note_result(context, set, command, &result);
@@ -232,6 +247,7 @@ row_checks(EnforceContext *context, Query *query, int rtindex, int command,
 			lift_by_glass(context, rte->relid, &result);
 		check->kind = kind;
 		check->relname = get_rel_name(rte->relid);
+		result.expr = take_session_values(context, result.expr);
 		check->qual = (Node *) refuse_unless(result.expr, rte->relid, command);
 		ChangeVarNodes(check->qual, 1, rtindex, 0);
 		query->hasSubLinks |= checkExprHasSubLink(check->qual);
@@ -559,7 +575,10 @@ enforce_relation(EnforceContext *context, Query *query, int rtindex)
 		if (is_target)
 			mask_target(query, context->subject, &relations);
 		else
+		{
 			mask_table_entry(query, rtindex, context->subject, &relations);
+			rte->subquery->targetList = take_session_values(context, rte->subquery->targetList);
+		}
 		note_relations(context->plan, relations);
 	}
 
@@ -646,10 +665,12 @@ enforce_query(Query *query, EnforceContext *context)
 		if (rte->rtekind == RTE_SUBQUERY &&
 			trust_view(steward_view_of_subquery(rte), &owner))
 			context->subject = owner;
-		(void) range_table_entry_walker(rte, enforce_walker, context, 0);
+		if (rte->rtekind == RTE_SUBQUERY || query->hasSubLinks)
+			(void) range_table_entry_walker(rte, enforce_walker, context, 0);
 		context->subject = saved;
 	}
-	(void) query_tree_walker(query, enforce_walker, context, QTW_IGNORE_RANGE_TABLE);
+	if (query->hasSubLinks || query->cteList != NIL)
+		(void) query_tree_walker(query, enforce_walker, context, QTW_IGNORE_RANGE_TABLE);
 
 	for (int rtindex = 1; rtindex <= nentries; rtindex++)
 		enforce_relation(context, query, rtindex);
@@ -678,7 +699,9 @@ access_prepare_query(Query *query, ParamListInfo params)
 	EnforceContext context;
 	AccessPlan *plan;
 
-	if (!steward_is_created())
+	/* SELECT 1 and the like read no relation. */
+	if (!steward_is_created() ||
+		(query->rtable == NIL && !query->hasSubLinks && query->cteList == NIL))
 		return NULL;
 
 	/*
@@ -701,7 +724,8 @@ access_prepare_query(Query *query, ParamListInfo params)
 	}
 	context.plan = plan;
 	context.subject = plan->subject;
-	if (!steward_bypasses(plan->subject))
+	if ((query->commandType != CMD_SELECT || query->hasModifyingCTE) &&
+		!steward_bypasses(plan->subject))
 		mask_check_writes(query, plan->subject);
 	enforce_query(query, &context);
 	return plan;
@@ -715,6 +739,7 @@ access_finish_plan(AccessPlan *access, PlannedStmt *plan)
 	RangeTblEntry *rte;
 	PlanInvalItem *gate;
 
+	last_planned = plan;
 	if (access == NULL)
 		return;
 	if (access->glob != NULL)
@@ -742,6 +767,7 @@ access_finish_plan(AccessPlan *access, PlannedStmt *plan)
 	rte->relkind = RELKIND_RELATION;
 	rte->rellockmode = AccessShareLock;
 	rte->eref = makeAlias("protected_relation", NIL);
+	rte->securityQuals = access->session_values;	/* see session_value.c */
 	plan->rtable = lappend(plan->rtable, rte);
 }
 
@@ -817,8 +843,9 @@ check_admitted(Oid relid, int command, Oid subject, bool relied_on)
 static void
 check_seen(PlannedStmt *plan, Oid relid)
 {
-	if (!OidIsValid(relid) || !access_is_governed(relid) ||
+	if (!OidIsValid(relid) ||
 		has_item(plan->invalItems, ITEM_SEEN, relid) ||
+		!access_is_governed(relid) ||
 		BROKEN("inlined-functions") ||
 		steward_bypasses(access_subject()))
 		return;
@@ -868,8 +895,13 @@ access_executor_start(QueryDesc *queryDesc, int eflags)
 	ListCell   *lc;
 
 	access_begin_statement();
-	if (!steward_is_created() || !governance_any())
+	if (!steward_is_created())
 		return;
+	if (!governance_any())
+	{
+		session_values_start(queryDesc);	/* the plan may be older */
+		return;
+	}
 
 	foreach(lc, plan->invalItems)
 	{
@@ -910,7 +942,8 @@ access_executor_start(QueryDesc *queryDesc, int eflags)
 	if (ours)
 	{
 		identity_require();
-		unclear_marker_lock();
+		if (plan != last_planned)
+			unclear_marker_lock();
 	}
 
 	/* The plan that a parallel worker is given has left its items behind. */
@@ -918,6 +951,8 @@ access_executor_start(QueryDesc *queryDesc, int eflags)
 		steward_foreach_permission(plan, check_seen);
 	if (ours && !IsParallelWorker() && (eflags & EXEC_FLAG_EXPLAIN_ONLY) == 0)
 		trace_access(plan);
+	if (ours || IsParallelWorker())
+		session_values_start(queryDesc);
 }
 
 /*

@@ -466,7 +466,13 @@ expression_check(Node *expr, const char *text, Oid creator)
  * ------------------------------------------------------------------------
  */
 
-/* (SELECT expr): an InitPlan, since expr has no Vars. */
+/* The parser never sets SubLink.subLinkId of a sub-select in an expression. */
+#define ONCE_PER_EXECUTION	(-1)
+
+/*
+ * (SELECT expr): an InitPlan, since expr has no Vars, or less where a query
+ * takes it as a value of its session (session_value.c).
+ */
 Expr *
 once_per_execution(Expr *expr)
 {
@@ -481,9 +487,17 @@ once_per_execution(Expr *expr)
 	query->hasSubLinks = checkExprHasSubLink((Node *) expr);
 
 	sublink->subLinkType = EXPR_SUBLINK;
+	sublink->subLinkId = ONCE_PER_EXECUTION;
 	sublink->subselect = (Node *) query;
 	sublink->location = -1;
 	return (Expr *) sublink;
+}
+
+/* Was the sub-select made by once_per_execution()? */
+bool
+is_once_per_execution(const SubLink *sublink)
+{
+	return sublink->subLinkType == EXPR_SUBLINK && sublink->subLinkId == ONCE_PER_EXECUTION;
 }
 
 typedef struct SessionContext

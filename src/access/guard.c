@@ -201,6 +201,13 @@ guard_is_suspended(void)
 	return current_level != NULL && current_level->detaches && !current_level->finishing;
 }
 
+/* Does our own clean-up after a statement run? */
+bool
+guard_is_finishing(void)
+{
+	return current_level != NULL && current_level->finishing;
+}
+
 /* ------------------------------------------------------------------------
  * Before a statement
  * ------------------------------------------------------------------------

@@ -789,6 +789,7 @@ mask_check_label(const ObjectAddress *column, const char *label)
 	Oid			subject = access_subject();
 	Oid			relid = column->objectId;
 	List	   *tags = label == NULL ? NIL : mask_split_tags(label);
+	List	   *old;
 	ListCell   *lc;
 	Oid			type;
 	int32		typmod;
@@ -801,8 +802,8 @@ mask_check_label(const ObjectAddress *column, const char *label)
 				 errmsg("label \"%s\" of provider \"%s\" is not valid on a column of \"%s\"",
 						label ? label : "", "steward", get_rel_name(relid)),
 				 errhint("Columns of tables take tags.")));
-	if (!includes_tags(mask_column_tags(relid, column->objectSubId), tags) &&
-		!steward_is_admin(subject))
+	old = mask_column_tags(relid, column->objectSubId);
+	if (!includes_tags(old, tags) && !steward_is_admin(subject))
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("role \"%s\" may not take a tag from column \"%s\" of table \"%s\"",
@@ -811,6 +812,7 @@ mask_check_label(const ObjectAddress *column, const char *label)
 				 errhint("It takes the rights of role \"%s\".", steward_role_name(STEWARD_ADMIN))));
 	if (!steward_has_table(TABLE_TAG_MASK))
 		return;
+	second_person_check_label(column, !includes_tags(old, tags), !includes_tags(tags, old));
 
 	get_atttypetypmodcoll(relid, column->objectSubId, &type, &typmod, &collation);
 	foreach(lc, tags == NIL ? NIL : read_tag_masks())

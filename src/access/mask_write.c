@@ -365,13 +365,12 @@ write_walker(Node *node, WriteContext *context)
 
 /*
  * Refuses a statement that would write masked values over real ones; to be
- * called before any mask is put in.
+ * called for statements that write, before any mask is put in.
  */
 void
 mask_check_writes(Query *query, Oid subject)
 {
 	WriteContext context = {subject, NIL};
 
-	if (query->commandType != CMD_SELECT || query->hasModifyingCTE)
-		(void) write_walker((Node *) query, &context);
+	(void) write_walker((Node *) query, &context);
 }

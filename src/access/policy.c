@@ -264,7 +264,8 @@ STEWARD_FUNCTION(steward_check_tag_mask);
 
 /*
  * check_tag_mask(mask, relation, attnum): raises where a mask by tag
- * does not fit a column that bears the tag, or uses what it must not.
+ * does not fit a column that bears the tag, or uses what it must not; with 0
+ * for the relation, where it is no expression at all.
  */
 Datum
 steward_check_tag_mask(PG_FUNCTION_ARGS)
@@ -276,6 +277,11 @@ steward_check_tag_mask(PG_FUNCTION_ARGS)
 	int32		typmod;
 	Oid			collation;
 
+	if (!OidIsValid(relid))
+	{
+		(void) expression_parse("mask_expr", mask_text);
+		PG_RETURN_VOID();
+	}
 	get_atttypetypmodcoll(relid, attno, &type, &typmod, &collation);
 	expression_check((Node *) mask_parse_for_column(mask_text, attno, type, typmod, collation),
 					 mask_text, InvalidOid);

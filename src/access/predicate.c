@@ -96,6 +96,21 @@ gate_is_open(ArrayType *purposes, TimestampTz valid_from, TimestampTz valid_unti
 		(effective_purpose != NULL && purposes_include(purposes, effective_purpose));
 }
 
+/* The same for a subject at this moment. */
+bool
+gate_is_open_for(ArrayType *purposes, TimestampTz valid_from, TimestampTz valid_until, Oid subject)
+{
+	const char *purpose = NULL;
+
+	if (purposes != NULL)
+	{
+		purpose = purpose_effective(subject);
+		if (purpose == NULL)
+			return false;
+	}
+	return gate_is_open(purposes, valid_from, valid_until, purpose, wall_clock());
+}
+
 /* Whether, and if not why not, the policy applies; purpose may be NULL. */
 PolicyVerdict
 policy_verdict(const RowPolicy *policy, int command, Oid subject, Oid session,
@@ -512,15 +527,8 @@ steward_policy_gate(PG_FUNCTION_ARGS)
 	TimestampTz from = PG_ARGISNULL(1) ? DT_NOBEGIN : PG_GETARG_TIMESTAMPTZ(1);
 	TimestampTz until = PG_ARGISNULL(2) ? DT_NOEND : PG_GETARG_TIMESTAMPTZ(2);
 	Oid			subject = PG_ARGISNULL(3) ? InvalidOid : PG_GETARG_OID(3);
-	const char *purpose = NULL;
 
-	if (purposes != NULL)
-	{
-		purpose = purpose_effective(subject);
-		if (purpose == NULL)
-			PG_RETURN_BOOL(false);
-	}
-	PG_RETURN_BOOL(gate_is_open(purposes, from, until, purpose, wall_clock()));
+	PG_RETURN_BOOL(gate_is_open_for(purposes, from, until, subject));
 }
 
 /* refuse_row(relation, command): raises, and shows nothing of the row. */

@@ -167,7 +167,20 @@ report_activity(const char *text)
 void
 redact_activity(void)
 {
-	char	   *text = redacted(debug_query_string, pgstat_track_activity_query_size, secrets_are_given());
+	const char *statement = debug_query_string;
+	bool		secrets;
+	char	   *text;
+
+	/*
+	 * Most statements have neither the dot of a token nor the backslash of a
+	 * secret.
+	 */
+	if (statement == NULL)
+		return;
+	secrets = strchr(statement, '\\') != NULL;
+	if (!secrets && strchr(statement, '.') == NULL)
+		return;
+	text = redacted(statement, pgstat_track_activity_query_size, secrets && secrets_are_given());
 
 	if (text == NULL)
 		return;

@@ -41,10 +41,10 @@ void
 statistics_enforce(Query *query, int rtindex)
 {
 	RangeTblEntry *rte = rt_fetch(rtindex, query->rtable);
-	RangeTblEntry *index = makeNode(RangeTblEntry);
-	RangeTblRef *ref = makeNode(RangeTblRef);
-	Query	   *select = makeNode(Query);
-	SubLink    *sublink = makeNode(SubLink);
+	RangeTblEntry *index;
+	RangeTblRef *ref;
+	Query	   *select;
+	SubLink    *sublink;
 	Expr	   *same;
 	Expr	   *active;
 
@@ -53,6 +53,7 @@ statistics_enforce(Query *query, int rtindex)
 		return;
 
 	LockRelationOid(IndexRelationId, AccessShareLock);
+	index = makeNode(RangeTblEntry);
 	index->rtekind = RTE_RELATION;
 	index->relid = IndexRelationId;
 	index->relkind = RELKIND_RELATION;
@@ -68,7 +69,9 @@ statistics_enforce(Query *query, int rtindex)
 	active = (Expr *) makeFuncExpr(F_ROW_SECURITY_ACTIVE_OID, BOOLOID,
 								   list_make1(oid_var(1, Anum_pg_index_indrelid, 0)),
 								   InvalidOid, InvalidOid, COERCE_EXPLICIT_CALL);
+	ref = makeNode(RangeTblRef);
 	ref->rtindex = 1;
+	select = makeNode(Query);
 	select->commandType = CMD_SELECT;
 	select->querySource = QSRC_ORIGINAL;
 	select->canSetTag = true;
@@ -77,6 +80,7 @@ statistics_enforce(Query *query, int rtindex)
 	select->jointree = makeFromExpr(list_make1(ref),
 									(Node *) makeBoolExpr(AND_EXPR, list_make2(same, active), -1));
 
+	sublink = makeNode(SubLink);
 	sublink->subLinkType = EXISTS_SUBLINK;
 	sublink->subselect = (Node *) select;
 	sublink->location = -1;

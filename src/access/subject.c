@@ -68,6 +68,8 @@ typedef struct CachedAttribute
 	Oid			roleid;
 	char	   *key;
 	Datum		value;			/* text[], 0: none */
+	Oid			read_as;		/* the type as which ... */
+	Datum		first;			/* ... the first value was read */
 } CachedAttribute;
 
 static char *purpose_guc = NULL;
@@ -142,8 +144,10 @@ subject_is_pushed(void)
 const char *
 access_subject_name(void)
 {
-	const char *name = identity_subject();
+	const char *name = second_person_author();
 
+	if (name == NULL)
+		name = identity_subject();
 	return name != NULL ? pstrdup(name) : GetUserNameFromId(access_subject(), false);
 }
 
@@ -199,6 +203,31 @@ void
 subject_test_end(List *subjects)
 {
 	steward_act_as(InvalidOid);
+	trusted_subjects = subjects;
+	plans_forget();
+}
+
+/*
+ * A policy change is carried out for the role that asked for it: that role
+ * acts, and writes what is written.  Returns the subjects to give back to
+ * subject_stand_in_end().
+ */
+List *
+subject_stand_in_begin(Oid roleid)
+{
+	List	   *subjects = trusted_subjects;
+
+	trusted_subjects = NIL;
+	steward_stand_in_for(roleid);
+	plans_forget();
+	return subjects;
+}
+
+/* Ends it, also after an error. */
+void
+subject_stand_in_end(List *subjects)
+{
+	steward_stand_in_for(InvalidOid);
 	trusted_subjects = subjects;
 	plans_forget();
 }
@@ -501,9 +530,9 @@ check_purpose(char **newval, void **extra, GucSource source)
  * ------------------------------------------------------------------------
  */
 
-/* The attribute of a role as text[], valid until the next look-up. */
-Datum
-subject_attribute(Oid roleid, const char *attribute, bool *found)
+/* The attribute of a role, valid until the next look-up. */
+static CachedAttribute *
+look_up_attribute(Oid roleid, const char *attribute)
 {
 	Relation	rel;
 	ScanKeyData key[2];
@@ -519,10 +548,7 @@ subject_attribute(Oid roleid, const char *attribute, bool *found)
 	{
 		entry = lfirst(lc);
 		if (entry->roleid == roleid && strcmp(entry->key, attribute) == 0)
-		{
-			*found = entry->value != (Datum) 0;
-			return entry->value;
-		}
+			return entry;
 	}
 
 	rel = table_open(steward_table(TABLE_ROLE_ATTRIBUTE), AccessShareLock);
@@ -548,10 +574,19 @@ subject_attribute(Oid roleid, const char *attribute, bool *found)
 	entry->roleid = roleid;
 	entry->key = pstrdup(attribute);
 	entry->value = value == (Datum) 0 ? (Datum) 0 : PointerGetDatum(DatumGetArrayTypePCopy(value));
+	entry->read_as = InvalidOid;
 	attribute_cache = lcons(entry, attribute_cache);
 	MemoryContextSwitchTo(old);
+	return entry;
+}
 
-	*found = value != (Datum) 0;
+/* The same as text[]. */
+Datum
+subject_attribute(Oid roleid, const char *attribute, bool *found)
+{
+	CachedAttribute *entry = look_up_attribute(roleid, attribute);
+
+	*found = entry->value != (Datum) 0;
 	return entry->value;
 }
 
@@ -576,17 +611,39 @@ first_value_as(Datum array, Oid type, Datum *value)
 	return true;
 }
 
-/*
- * The first value of the attribute of a role, read as the type; false where
- * there is none.
- */
+/* May what was once read as the type be kept, whatever the settings? */
+static bool
+is_simple_type(Oid type)
+{
+	return type == BOOLOID || type == INT2OID || type == INT4OID || type == INT8OID;
+}
+
+/* The first value of a cached attribute, read as the type; false where there is none. */
+static bool
+cached_value_as(CachedAttribute *entry, Oid type, Datum *value)
+{
+	if (entry->value == (Datum) 0)
+		return false;
+	if (entry->read_as == type && OidIsValid(type))
+	{
+		*value = entry->first;
+		return true;
+	}
+	if (!first_value_as(entry->value, type, value))
+		return false;
+	if (is_simple_type(type))
+	{
+		entry->first = *value;
+		entry->read_as = type;
+	}
+	return true;
+}
+
+/* The same of an attribute of a role. */
 bool
 subject_attribute_as(Oid roleid, const char *attribute, Oid type, Datum *value)
 {
-	bool		found;
-	Datum		array = subject_attribute(roleid, attribute, &found);
-
-	return found && first_value_as(array, type, value);
+	return cached_value_as(look_up_attribute(roleid, attribute), type, value);
 }
 
 /* ------------------------------------------------------------------------
@@ -705,6 +762,18 @@ own_attribute(const char *key, bool *found)
 	return value;
 }
 
+/* The first value of the same, read as the type; false where there is none. */
+bool
+subject_own_attribute_as(const char *key, Oid type, Datum *value)
+{
+	CachedAttribute *entry = look_up_attribute(access_subject(), key);
+
+	if (entry->value != (Datum) 0)
+		return cached_value_as(entry, type, value);
+	*value = identity_attribute(key);
+	return *value != (Datum) 0 && first_value_as(*value, type, value);
+}
+
 static Datum
 purpose_result(FunctionCallInfo fcinfo, Oid roleid)
 {
@@ -749,8 +818,6 @@ Datum
 steward_attr_typed(PG_FUNCTION_ARGS)
 {
 	Oid			type = get_fn_expr_argtype(fcinfo->flinfo, 1);
-	bool		found;
-	Datum		array;
 	Datum		value;
 
 	if (PG_ARGISNULL(0))
@@ -758,8 +825,8 @@ steward_attr_typed(PG_FUNCTION_ARGS)
 	if (!OidIsValid(type))
 		elog(ERROR, "could not determine the type of the fallback");
 
-	array = own_attribute(text_to_cstring(PG_GETARG_TEXT_PP(0)), &found);
-	if (found && first_value_as(array, type, &value))
+	AcceptInvalidationMessages();
+	if (subject_own_attribute_as(text_to_cstring(PG_GETARG_TEXT_PP(0)), type, &value))
 		PG_RETURN_DATUM(value);
 	if (PG_ARGISNULL(1))
 		PG_RETURN_NULL();

@@ -282,6 +282,7 @@ check_label(const ObjectAddress *object, const char *label)
 					 errhint("Labels of this provider are set by steward.trust().")));
 	}
 
+	second_person_check_label(object, label == NULL, label != NULL);
 	if (label != NULL && object->objectId < FirstNormalObjectId)
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),

@@ -61,10 +61,32 @@ static OwnTable own_tables[STEWARD_TABLE_COUNT] = {
 static Oid	own_namespace = InvalidOid;
 static bool looked_up = false;
 
+/* Functions that were asked for, see steward_function(). */
+#define MAX_FUNCTIONS	24
+#define MAX_ARGUMENTS	4
+
+typedef struct OwnFunction
+{
+	NameData	name;
+	int			nargs;
+	Oid			argtypes[MAX_ARGUMENTS];
+	Oid			oid;
+} OwnFunction;
+
+static OwnFunction own_functions[MAX_FUNCTIONS];
+static int	nfunctions = 0;
+
 static void
 forget(Datum arg, int cacheid, uint32 hashvalue)
 {
 	looked_up = false;
+	nfunctions = 0;
+}
+
+static void
+forget_functions(Datum arg, int cacheid, uint32 hashvalue)
+{
+	nfunctions = 0;
 }
 
 static void
@@ -182,14 +204,34 @@ steward_known_table(StewardTable table)
 Oid
 steward_function(const char *name, int nargs, const Oid *argtypes)
 {
-	oidvector  *types = buildoidvector(argtypes, nargs);
+	OwnFunction *function;
 	Oid			oid;
 
+	for (int i = 0; i < nfunctions; i++)
+	{
+		function = &own_functions[i];
+		if (function->nargs == nargs && strcmp(NameStr(function->name), name) == 0 &&
+			(nargs == 0 || memcmp(function->argtypes, argtypes, sizeof(Oid) * nargs) == 0))
+			return function->oid;
+	}
+
 	oid = GetSysCacheOid3(PROCNAMEARGSNSP, Anum_pg_proc_oid,
-						  CStringGetDatum(name), PointerGetDatum(types),
+						  CStringGetDatum(name),
+						  PointerGetDatum(buildoidvector(argtypes, nargs)),
 						  ObjectIdGetDatum(steward_namespace()));
 	if (!OidIsValid(oid))
 		elog(ERROR, "function steward.%s with %d arguments not found", name, nargs);
+
+	/* What the look-up brought news of has been forgotten by now. */
+	if (nfunctions < MAX_FUNCTIONS && nargs <= MAX_ARGUMENTS)
+	{
+		function = &own_functions[nfunctions++];
+		namestrcpy(&function->name, name);
+		function->nargs = nargs;
+		if (nargs > 0)
+			memcpy(function->argtypes, argtypes, sizeof(Oid) * nargs);
+		function->oid = oid;
+	}
 	return oid;
 }
 
@@ -225,6 +267,7 @@ void
 catalog_init(void)
 {
 	CacheRegisterSyscacheCallback(NAMESPACEOID, forget, (Datum) 0);
+	CacheRegisterSyscacheCallback(PROCOID, forget_functions, (Datum) 0);
 	CacheRegisterRelcacheCallback(tell_watchers, (Datum) 0);
 	steward_watch_relations(forget_relations);
 }

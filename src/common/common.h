@@ -90,6 +90,7 @@ extern Oid	steward_outer_user(void);
 extern Oid	steward_session_user(void);
 extern void steward_act_as(Oid roleid);
 extern bool steward_is_acting_as(void);
+extern void steward_stand_in_for(Oid roleid);
 
 /* settings.c */
 typedef enum OnNoPolicy

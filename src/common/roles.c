@@ -81,11 +81,16 @@ steward_is_admin(Oid roleid)
 /* The role as which a test of policies acts; InvalidOid while none runs. */
 static Oid	acting_as = InvalidOid;
 
+/* The role for which an approved change is carried out; InvalidOid: none is. */
+static Oid	standing_in_for = InvalidOid;
+
 /* The role outside of any SECURITY DEFINER function. */
 Oid
 steward_outer_user(void)
 {
-	return unlikely(OidIsValid(acting_as)) ? acting_as : GetOuterUserId();
+	if (unlikely(OidIsValid(acting_as)))
+		return acting_as;
+	return unlikely(OidIsValid(standing_in_for)) ? standing_in_for : GetOuterUserId();
 }
 
 /* The role that opened the session. */
@@ -103,6 +108,13 @@ void
 steward_act_as(Oid roleid)
 {
 	acting_as = roleid;
+}
+
+/* From here on the role acts, though not in its own session; InvalidOid ends it. */
+void
+steward_stand_in_for(Oid roleid)
+{
+	standing_in_for = roleid;
 }
 
 /* Does a test act as some role? */

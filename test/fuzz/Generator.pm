@@ -13,14 +13,17 @@ my %rel;
 my @readable;
 my @governed = map { "fuzz.$_" } qw(person event event_1 event_2 event_3 event_3a animal dog puppy visit vault);
 my @tables;
+my $major = 15;
 
 sub any_of { return $_[ int(rand(@_)) ]; }
 sub chance { return rand() < $_[0]; }
 
-# Takes the relations of the database: lines of name|kind|column:type,...
+# Takes the server's version, and the relations of the database: lines of
+# name|kind|column:type,...
 sub learn
 {
-	for (@_)
+	($major, my @relations) = @_;
+	for (@relations)
 	{
 		my ($name, $kind, $columns) = split /\|/;
 		$rel{$name} = { kind => $kind, columns => [ map { [ split /:/, $_, 2 ] } split /,/, $columns ] };
@@ -47,7 +50,7 @@ sub text
 	my ($r, $t, $depth) = @_;
 	$depth //= 0;
 	my @columns = columns_of($r);
-	my @secret = grep { /^(ssn|pay|loud|twice|secret|pin|amount|weight|mail|tags|doc|purp|note|whole|j)$/ } @columns;
+	my @secret = grep { /^(ssn|pay|loud|twice|quiet|secret|pin|amount|weight|mail|tags|doc|purp|note|whole|j)$/ } @columns;
 	my $c = chance(0.8) && @secret ? any_of(@secret) : any_of(@columns);
 	my $x = "$t.$c";
 
@@ -193,13 +196,21 @@ sub assignment
 sub row_to_insert
 {
 	my ($r) = @_;
-	my @columns = grep { $some{ $_->[1] } && !($_->[0] =~ /^(loud|twice)$/ && chance(0.95)) } @{ $rel{$r}{columns} };
+	my @columns = grep { $some{ $_->[1] } && !($_->[0] =~ /^(loud|twice|quiet)$/ && chance(0.95)) } @{ $rel{$r}{columns} };
 	@columns = grep { chance(0.85) || $_->[0] eq 'id' || $_->[0] eq 'shown' } @columns;
 	return ('(' . join(', ', map { $_->[0] } @columns) . ')',
 		join(', ', map { $_->[0] eq 'id' ? any_of(1 .. 40, 500 + int(rand(500))) : $_->[0] eq 'day' ? int(rand(32)) : chance(0.1) ? 'DEFAULT' : $some{ $_->[1] } } @columns));
 }
 
-sub returning { return chance(0.3) ? '' : ' RETURNING ' . any_of('*', 't.*', 't', 't', values_of($_[0], 't'), values_of($_[0], 't'), values_of($_[0], 't')); }
+sub returning
+{
+	my ($r) = @_;
+	return '' if chance(0.3);
+	# the row before and after, since 18
+	return ' RETURNING ' . any_of('old.*', 'new.*', 'old, new', 'to_jsonb(old), to_jsonb(new)', text($r, 'old'), text($r, 'new'), raising($r, 'old'), raising($r, 'new'),
+		'WITH (OLD AS o1, NEW AS n1) o1, n1, o1.*', 'own.leak(old), own.leak(new), old.ctid, new.tableoid::regclass') if $major >= 18 && chance(0.4);
+	return ' RETURNING ' . any_of('*', 't.*', 't', 't', values_of($r, 't'), values_of($r, 't'), values_of($r, 't'));
+}
 
 sub update
 {
@@ -242,7 +253,7 @@ sub merge
 	return "MERGE INTO $r t USING $s o ON t.id = o.id" . (chance(0.3) ? ' AND ' . condition($r, 't') : '')
 	  . ' WHEN MATCHED' . (chance(0.6) ? ' AND ' . condition($r, 't') : '') . ' THEN ' . any_of('DELETE', 'DO NOTHING', 'UPDATE SET ' . assignment($r, $s), 'UPDATE SET ' . assignment($r, $s))
 	  . (chance(0.5) ? ' WHEN NOT MATCHED' . (chance(0.3) ? ' AND own.leak(o)' : '') . " THEN INSERT $columns VALUES ($row)" : '')
-	  . (chance(0.1) ? ' RETURNING merge_action(), t, o' : '');
+	  . (chance($major >= 17 ? 0.6 : 0.1) ? ' RETURNING ' . any_of('merge_action(), t, o', 'merge_action(), t.*', values_of($r, 't'), $major >= 18 ? ('old, new', 'merge_action(), old.*, new.*') : 't') : '');
 }
 
 sub writing
@@ -280,8 +291,12 @@ sub copy_item
 
 sub copy_from_item
 {
-	my $line = any_of('nonsense', '1', 5000 + int(rand(1000)), (5000 + int(rand(1000))) . '\\\\tt', '1\\\\t2', '\\\\\\\\N', '5\\\\tt');
-	return [ 'copy from', 1, '\\copy ' . any_of('fuzz.person', 'fuzz.vault', 'fuzz.event', 'fuzz.animal') . any_of(' (id)', ' (id, shown)', '') . " FROM PROGRAM 'printf \"$line\\\\n\"'" ];
+	my $new = 5000 + int(rand(1000));
+	# half of them could succeed
+	my ($target, $line) = @{ any_of([ 'fuzz.vault (id)', $new ], [ 'fuzz.animal (id, shown)', "$new\\\\tt" ], [ 'fuzz.person (id, shown)', "$new\\\\tt" ],
+			[ any_of('fuzz.person', 'fuzz.vault', 'fuzz.event', 'fuzz.animal') . any_of(' (id)', ' (id, shown)', ''),
+				any_of('nonsense', '1', $new, "$new\\\\tt", '1\\\\t2', '\\\\\\\\N', '5\\\\tt') ]) };
+	return [ 'copy from', 1, "\\copy $target FROM PROGRAM 'printf \"$line\\\\n\"'" ];
 }
 
 sub cursor_item

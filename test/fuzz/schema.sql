@@ -67,6 +67,11 @@ CREATE INDEX ON fuzz.person (upper(ssn));
 CREATE INDEX ON fuzz.person (grp, city);
 CREATE INDEX ON fuzz.person (name) WHERE shown;
 CREATE INDEX ON fuzz.person USING gin (doc);
+-- computed when it is read, since 18
+SELECT current_setting('server_version_num')::int >= 180000 AS has_virtual \gset
+\if :has_virtual
+ALTER TABLE fuzz.person ADD COLUMN quiet text GENERATED ALWAYS AS (lower(ssn)) VIRTUAL;
+\endif
 CREATE STATISTICS fuzz.person_stat (mcv, dependencies) ON grp, ssn, pay FROM fuzz.person;
 CREATE STATISTICS fuzz.person_expr ON (pay + 1), (lower(ssn)) FROM fuzz.person;
 

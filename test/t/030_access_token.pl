@@ -10,6 +10,7 @@ use warnings;
 
 use Digest::SHA qw(hmac_sha256);
 use MIME::Base64 qw(encode_base64 encode_base64url);
+use POSIX qw(WNOHANG);
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -306,7 +307,7 @@ $standby->stop;
 my ($pgbouncer) = grep { -x $_ } map { "$_/pgbouncer" } split(/:/, $ENV{PATH}), '/usr/sbin', '/usr/local/sbin';
 SKIP:
 {
-	skip 'pgbouncer is not installed', 7 unless $pgbouncer;
+	skip 'pgbouncer is not installed', 11 unless $pgbouncer;
 
 	my $seconds = $ENV{STEWARD_POOL_SECONDS} // 8;
 	my $dir = PostgreSQL::Test::Utils::tempdir;
@@ -330,6 +331,7 @@ logfile = $dir/pgbouncer.log
 	# what was logged until here is not what is asked below
 	$node->append_conf('postgresql.conf', "log_statement = none\nlog_min_duration_statement = -1\nlog_min_error_statement = panic\nlog_min_messages = fatal\n");
 	$node->reload;
+	$node->safe_psql('postgres', "SELECT steward.grant_break_glass('regress_app')");
 
 	my $bouncer = IPC::Run::start([ $pgbouncer, "$dir/pgbouncer.ini" ], '>', "$dir/out", '2>', "$dir/err");
 	my @connect = ('-qAtX', '-h', $socket, '-p', $port, '-d', 'postgres', '-U', 'anybody');
@@ -383,10 +385,29 @@ SELECT 'open|' || :'me' || count(*) FROM feature;
 SELECT 'subject|' || steward.subject();
 RESET ROLE;
 COPY feature TO STDOUT;
+SELECT 'open|' || :'me' || steward.break_glass('nobody');
+});
+	# breaks the glass, and leaves it broken on whatever connection that was
+	append_to_file(
+		"$dir/glass.sql", qq{
+BEGIN; SELECT steward.authenticate(:'token') \\g /dev/null
+SELECT 'broke|' || :'me' || '|' || (steward.break_glass('of the pool', duration => '1 hour') > now()); COMMIT;
+BEGIN; SELECT steward.authenticate(:'token') \\g /dev/null
+SELECT 'read|' || :'me' || '|' || steward.subject() || '|' || count(*) FROM feature; COMMIT;
+SELECT 'open|' || :'me' || count(*) FROM feature;
+SELECT pg_sleep(0.05) \\g /dev/null
+});
+	# its machine fails in the middle of a transaction, where much is set
+	append_to_file(
+		"$dir/leaver.sql", qq{
+\\i $dir/body.sql
+BEGIN; SELECT steward.authenticate(:'token', purpose => 'training') \\g /dev/null
+SET steward.purpose = 'training'; SET ROLE regress_analyst; SELECT count(*) FROM feature \\g /dev/null
+\\! kill -KILL \$PPID
 });
 	for my $i (0 .. 49)
 	{
-		my $body = $i % 10 == 9 ? 'nobody.sql' : 'body.sql';
+		my $body = { 9 => 'nobody.sql', 8 => 'glass.sql', 7 => 'leaver.sql' }->{ $i % 10 } // 'body.sql';
 		append_to_file("$dir/client-$i.sql",
 			"\\set me client-$i\n\\set token " . token("client-$i", undef, qq{, "region": "r$i"})
 			  . "\n\\set bad " . token("client-$i", 1) . "\n" . "\\i $dir/$body\n" x 2000);
@@ -408,9 +429,17 @@ COPY feature TO STDOUT;
 	};
 	$start->($_) for 0 .. 49;
 	my $end = time() + $seconds;
-	my $killed = 0;
+	my ($killed, $left) = (0, 0);
 	while (time() < $end)
 	{
+		# who left in mid-transaction comes again
+		while ((my $pid = waitpid(-1, WNOHANG)) > 0)
+		{
+			my $i = delete $clients{$pid};
+			next if !defined $i;
+			$left++ if $i % 10 == 7;
+			$start->($i);
+		}
 		# somebody's machine fails in the middle of whatever he does
 		sleep 0.2;
 		my @pids = keys %clients;
@@ -430,7 +459,7 @@ COPY feature TO STDOUT;
 	waitpid($_, 0) for keys %clients;
 
 	my (@wrong, %saw);
-	my ($right, $purposes) = (0, 0);
+	my ($right, $purposes, $broke, $read_all) = (0, 0, 0, 0);
 	for my $file (glob("$dir/client-*.out.*"))
 	{
 		my ($i) = $file =~ /client-(\d+)\.out/;
@@ -443,17 +472,27 @@ COPY feature TO STDOUT;
 				$saw{$i} = 1;
 			}
 			elsif ($line eq "purpose|$me|$me|training") { $purposes++; }
+			elsif ($line eq "broke|$me|true" && $i % 10 == 8) { $broke++; }
+			elsif ($line eq "read|$me|$me|500" && $i % 10 == 8) { $read_all++; $saw{$i} = 1; }
+			elsif ($line eq "read|$me|$me|10" && $i % 10 == 8) { }
 			elsif ($line =~ /^subject\|regress_(app|analyst)$/ || $line eq $me || $line eq '') { }
 			else { push @wrong, "$me: $line"; }
 		}
 	}
-	note "$right statements under an identity, $purposes under a purpose, $killed disconnects, $servers connections";
+	note "figures: $right statements under an identity, $purposes under a purpose, $broke times the glass was broken, $read_all reads through it, "
+	  . ($killed + $left) . " disconnects ($left in mid-transaction), $servers connections";
 	is_deeply([ @wrong[ 0 .. ($#wrong > 9 ? 9 : $#wrong) ] ], [], 'no statement ran under another identity, and none without one');
-	cmp_ok($right, '>', 200, 'many statements ran');
+	cmp_ok($right, '>', 100, 'many statements ran');
 	cmp_ok($purposes, '>', 20, 'many left a purpose behind');
 	cmp_ok(scalar(keys %saw), '>=', 40, 'of nearly all clients');
 	cmp_ok($servers, '<=', 5, 'over no more than five connections');
-	cmp_ok($killed, '>', $seconds, 'while clients disconnected');
+	cmp_ok($killed, '>', 0, 'while clients disconnected');
+	cmp_ok($left, '>', 0, 'some in the middle of a transaction');
+	cmp_ok($broke, '>', 0, 'some broke the glass and left it broken');
+	cmp_ok($read_all, '>', 0, 'and read through it when they met it again');
+	is($node->safe_psql('postgres', q{SELECT count(*) FROM steward.break_glass_event
+		WHERE subject !~ '^client-.?8$' OR token_issuer IS DISTINCT FROM 'table' OR subject_role <> 'regress_app'}),
+		'0', 'the record names who did, and nobody else');
 }
 
 $node->stop;

@@ -1,7 +1,8 @@
 # Copyright (c) 2026, the pg_steward authors
 
 # The examples in docs/ run: every block of SQL, in the order of the page, in
-# one session of a fresh database; a block marked "fails" must fail.
+# one session of a fresh database; a block marked "fails" must fail.  Every
+# promise of the threat model names tests that exist, and links lead somewhere.
 
 use strict;
 use warnings;
@@ -80,4 +81,42 @@ foreach my $page (@pages)
 	$node->safe_psql('postgres', "DROP ROLE $roles") if $roles;
 }
 
+# Promises and their tests.
+my %suffix = ('sql' => 'sql', 'test/isolation/specs' => 'spec', 'test/t' => 'pl');
+my $promises = 0;
+my $in_table = 0;
+foreach my $line (split /\n/, slurp_file('docs/threat-model.md'))
+{
+	$in_table = 1 if $line eq '| promise | held by |';
+	$in_table = 0 if $line eq '';
+	next if !$in_table || $line eq '| promise | held by |' || $line eq '|---|---|';
+	my ($promise, $held) = $line =~ /^\| (.*) \| (.*) \|$/;
+	BAIL_OUT("docs/threat-model.md: not a promise with its tests: $line") if !defined $held;
+	$promise = substr($promise, 0, 60);
+	my @named = $held =~ m{\b((?:sql|test)(?:/\w+)*)}g;
+	my @missing = grep { !m{^(sql|test/isolation/specs|test/t)/.} || !-f "$_.$suffix{$1}" } @named;
+	ok(@named > 0, "a test holds: $promise");
+	is_deeply(\@missing, [], "and it exists: $promise");
+	$promises++;
+}
+cmp_ok($promises, '>', 20, "$promises promises were looked at");
+
+# Links from page to page.
+foreach my $page (@pages, glob('{README,demo/README,test/fuzz/README,src/*/README}.md'))
+{
+	my ($folder) = $page =~ m{^(.*/)?[^/]+$};
+	my $text = slurp_file($page);
+	my @broken = grep { !/^https?:/ && !-e(($folder // '') . $_) } $text =~ /\]\(([^)#]+)(?:#[^)]*)?\)/g;
+	is_deeply(\@broken, [], "$page: every link leads to a file");
+}
+
+# The index knows every page.
+my $index = slurp_file('docs/README.md');
+foreach my $page (grep { $_ ne 'docs/README.md' } @pages)
+{
+	my ($name) = $page =~ m{([^/]+)$};
+	like($index, qr/\]\(\Q$name\E\)/, "docs/README.md leads to $name");
+}
+
+$node->stop;
 done_testing();

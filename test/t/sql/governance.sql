@@ -87,6 +87,14 @@ SELECT pg_catalog.count(*) FROM steward.apply_policies('{"version": 1, "tests": 
 SELECT steward.create_mask('rounded', 'regress_store.payment', 'paid', 'round(paid, -1)', unless_roles => '{regress_auditor}');
 SECURITY LABEL FOR steward ON COLUMN regress_store.event.entity IS 'pii';
 SELECT steward.create_tag_mask('pii', 'pii', 'steward.mask_redact(value)');
+SELECT statement FROM unnest(ARRAY[
+    $$SET steward.require_second_person = on$$, $$SET client_min_messages = error$$,
+    $$SELECT steward.set_attribute('regress_auditor', 'region', '{north}')$$,
+    $$SELECT steward.drop_mask('rounded', 'regress_store.payment')$$,
+    $$SELECT steward.withdraw_change(change_sha256, 'not needed') FROM steward.pending_change WHERE function = 'set_attribute'$$,
+    $$RESET client_min_messages$$, $$RESET steward.require_second_person$$]) AS statement
+ WHERE pg_catalog.to_regclass('steward.change_request') IS NOT NULL
+\gexec
 \endif
 
 -- A materialized view holds what its owner may see.
