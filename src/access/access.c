@@ -10,6 +10,7 @@
 #include "postgres.h"
 
 #include "access/access_internal.h"
+#include "access/history.h"
 
 /* Called once, while libraries are preloaded. */
 void
@@ -24,6 +25,7 @@ access_init(void)
 	issuer_init();
 	glass_init();
 	second_person_init();
+	history_init();
 }
 
 /* Shared memory of the room. */

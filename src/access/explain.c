@@ -15,9 +15,11 @@
 
 #include "access/explain.h"
 #include "access/genam.h"
+#include "access/history.h"
 #include "access/htup_details.h"
 #include "access/relation.h"
 #include "access/table.h"
+#include "access/xact.h"
 #include "catalog/pg_class.h"
 #include "funcapi.h"
 #include "lib/stringinfo.h"
@@ -29,12 +31,14 @@
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
+#include "utils/resowner.h"
 #include "utils/ruleutils.h"
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
 
 /* Columns of the tables read here, in the order of access.sql. */
 #define Anum_purpose_name				1
+#define Anum_break_glass_grant_to_role	1
 #define Anum_purpose_grant_purpose		1
 #define Anum_purpose_grant_to_role		2
 #define Anum_purpose_grant_valid_from	3
@@ -48,7 +52,7 @@
  * ------------------------------------------------------------------------
  */
 
-/* A role's name, quoted. */
+/* A role's name, quoted; that which it had at the moment asked about. */
 char *
 role_in_words(Oid roleid)
 {
@@ -56,7 +60,9 @@ role_in_words(Oid roleid)
 
 	if (!OidIsValid(roleid))
 		return pstrdup("public");
-	name = GetUserNameFromId(roleid, true);
+	name = past_role_name(roleid);
+	if (name == NULL)
+		name = GetUserNameFromId(roleid, true);
 	return name != NULL ? psprintf("\"%s\"", name) : pstrdup("a role that was dropped");
 }
 
@@ -209,18 +215,18 @@ reason_other_role(const RowPolicy *policy, const Situation *situation)
 char *
 explain_not_granted(const char *purpose, const Situation *situation)
 {
-	Relation	rel = table_open(steward_table(TABLE_PURPOSE_GRANT), AccessShareLock);
-	TupleDesc	desc = RelationGetDescr(rel);
+	TupleDesc	desc;
 	TimestampTz begins = DT_NOEND;
 	TimestampTz ended = DT_NOBEGIN;
 	ScanKeyData key;
-	SysScanDesc scan;
+	FactScan   *scan;
 	HeapTuple	tup;
 
 	ScanKeyInit(&key, Anum_purpose_grant_purpose, BTEqualStrategyNumber,
 				F_TEXTEQ, CStringGetTextDatum(purpose));
-	scan = systable_beginscan(rel, steward_index(TABLE_PURPOSE_GRANT), true, NULL, 1, &key);
-	while (HeapTupleIsValid(tup = systable_getnext(scan)))
+	scan = facts_begin(past_at(situation->at), TABLE_PURPOSE_GRANT, 1, &key);
+	desc = facts_desc(scan);
+	while (HeapTupleIsValid(tup = facts_next(scan)))
 	{
 		bool		isnull;
 		Oid			to_role = DatumGetObjectId(heap_getattr(tup, Anum_purpose_grant_to_role, desc, &isnull));
@@ -235,8 +241,7 @@ explain_not_granted(const char *purpose, const Situation *situation)
 		if (!isnull && DatumGetTimestampTz(d) <= situation->at)
 			ended = Max(ended, DatumGetTimestampTz(d));
 	}
-	systable_endscan(scan);
-	table_close(rel, AccessShareLock);
+	facts_end(scan);
 
 	if (!TIMESTAMP_IS_NOEND(begins))
 		return psprintf("purpose \"%s\" is not granted to the role yet: the grant begins at %s",
@@ -280,6 +285,98 @@ reason_in_words(const Explanation *explanation, const RowPolicy *policy, PolicyV
 }
 
 /* ------------------------------------------------------------------------
+ * What governed then
+ * ------------------------------------------------------------------------
+ */
+
+/* What governs the relation, or did at the moment asked about. */
+const Governance *
+explain_governance(const Explanation *explanation)
+{
+	return explanation->governance != NULL ? explanation->governance :
+		governance_of(RelationGetRelid(explanation->rel));
+}
+
+/* The policies of PostgreSQL itself, with those that carry ours. */
+static List *
+native_policies(const Explanation *explanation)
+{
+	if (explanation->governance != NULL && explanation->natives_known)
+		return explanation->natives;
+	return explanation->rel->rd_rsdesc == NULL ? NIL : explanation->rel->rd_rsdesc->policies;
+}
+
+/*
+ * Makes a policy or mask of the past ready for plans; where that raises, what
+ * it uses has gone or changed, and it is noted down why.
+ */
+static void
+try_to_ready(RowPolicy *policy, ColumnMask *mask, Oid relid)
+{
+	MemoryContext context = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	char	  **problem = policy != NULL ? &policy->problem : &mask->problem;
+
+	if (*problem != NULL)
+		return;
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(context);
+	PG_TRY();
+	{
+		if (policy != NULL)
+			policy_make_ready(policy, relid);
+		else
+			mask_make_ready(mask, relid);
+		ReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(context);
+		CurrentResourceOwner = owner;
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error;
+
+		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(context);
+		CurrentResourceOwner = owner;
+		if (error->sqlerrcode == ERRCODE_QUERY_CANCELED ||
+			ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_INSUFFICIENT_RESOURCES)
+			ReThrowError(error);
+		*problem = error->message;
+	}
+	PG_END_TRY();
+}
+
+/* Puts what governed at a moment of the past in the place of what does now. */
+void
+explain_look_back(Explanation *explanation, const Past *past)
+{
+	ListCell   *lc;
+
+	if (past == NULL)
+		return;
+	explanation->governance = governance_at(RelationGetRelid(explanation->rel), past);
+	foreach(lc, explanation->governance->sets)
+	{
+		PolicySet  *set = lfirst(lc);
+		ListCell   *lc2;
+
+		/* The native policies of partitions have no history. */
+		if (set->relid == RelationGetRelid(explanation->rel))
+		{
+			explanation->natives = past_native_policies(past, explanation->rel, &explanation->problems);
+			explanation->natives_known = true;
+		}
+		foreach(lc2, set->policies)
+			try_to_ready(lfirst(lc2), NULL, set->relid);
+		foreach(lc2, set->masks)
+			try_to_ready(NULL, lfirst(lc2), set->relid);
+	}
+}
+
+/* ------------------------------------------------------------------------
  * Rows of the answer
  * ------------------------------------------------------------------------
  */
@@ -313,7 +410,7 @@ explain_policy(Explanation *explanation, const PolicySet *set, const RowPolicy *
 	StringInfoData reason;
 
 	/* What is wrong with a policy stops only those to whom it applies. */
-	if (verdict == POLICY_APPLIES && !steward_bypasses(explanation->situation.subject))
+	if (verdict == POLICY_APPLIES && policy->problem == NULL && !steward_bypasses(explanation->situation.subject))
 		policy_make_ready(policy, set->relid);
 	initStringInfo(&reason);
 	appendStringInfoString(&reason, reason_in_words(explanation, policy, verdict));
@@ -326,12 +423,14 @@ explain_policy(Explanation *explanation, const PolicySet *set, const RowPolicy *
 						 get_rel_name(set->relid));
 	if (set->observe)
 		appendStringInfoString(&reason, "; only observed, not enforced");
-	if (expr == NULL)
+	if (policy->problem != NULL)
+		appendStringInfo(&reason, "; its expression can no longer be read: %s", policy->problem);
+	else if (expr == NULL)
 		appendStringInfoString(&reason, "; the native policy that carries its expression is gone");
 
 	explain_emit(explanation, "row policy", policy->name,
 				 verdict == POLICY_APPLIES ? "applies" : "does not apply",
-				 reason.data, expr == NULL ? NULL : expression_in_sql(expr, set->relid));
+				 reason.data, expr == NULL ? policy->text : expression_in_sql(expr, set->relid));
 }
 
 /* Does a native policy of the relation's owner concern the role? */
@@ -372,9 +471,7 @@ explain_native_policies(Explanation *explanation)
 {
 	ListCell   *lc;
 
-	if (explanation->rel->rd_rsdesc == NULL)
-		return;
-	foreach(lc, explanation->rel->rd_rsdesc->policies)
+	foreach(lc, native_policies(explanation))
 	{
 		RowSecurityPolicy *native = lfirst(lc);
 		bool		command_fits = native_concerns_command(native, explanation->command);
@@ -430,9 +527,7 @@ native_predicate(const Explanation *explanation, int command, PredicateUse use)
 	Expr	   *result = NULL;
 	ListCell   *lc;
 
-	if (explanation->rel->rd_rsdesc == NULL)
-		return NULL;
-	foreach(lc, explanation->rel->rd_rsdesc->policies)
+	foreach(lc, native_policies(explanation))
 	{
 		RowSecurityPolicy *native = lfirst(lc);
 		Expr	   *expr = native->qual;
@@ -469,7 +564,7 @@ decide(const Explanation *explanation, int command, PredicateUse use)
 	Decision	decision = {NULL, NULL, true, true};
 	ListCell   *lc;
 
-	foreach(lc, governance_of(RelationGetRelid(explanation->rel))->sets)
+	foreach(lc, explain_governance(explanation)->sets)
 	{
 		const PolicySet *set = lfirst(lc);
 		PredicateResult result;
@@ -533,7 +628,7 @@ explain_applying_policies(const Explanation *explanation)
 	ListCell   *lc;
 	ListCell   *lc2;
 
-	foreach(lc, governance_of(RelationGetRelid(explanation->rel))->sets)
+	foreach(lc, explain_governance(explanation)->sets)
 	{
 		const PolicySet *set = lfirst(lc);
 
@@ -547,7 +642,7 @@ explain_applying_policies(const Explanation *explanation)
 				names = lappend(names, pstrdup(policy->name));
 		}
 	}
-	foreach(lc, explanation->rel->rd_rsdesc == NULL ? NIL : explanation->rel->rd_rsdesc->policies)
+	foreach(lc, native_policies(explanation))
 	{
 		RowSecurityPolicy *native = lfirst(lc);
 
@@ -557,6 +652,45 @@ explain_applying_policies(const Explanation *explanation)
 			names = lappend(names, pstrdup(native->policy_name));
 	}
 	return names;
+}
+
+/* Does the policy count for the command, or for what must be read for it? */
+static bool
+counts_for(const Explanation *explanation, const RowPolicy *policy)
+{
+	const Situation *situation = &explanation->situation;
+	int			command = explanation->command;
+
+	return policy_verdict(policy, command, situation->subject, situation->session,
+						  explanation->asked, situation->at) == POLICY_APPLIES ||
+		((command == COMMAND_UPDATE || command == COMMAND_DELETE) &&
+		 policy_verdict(policy, COMMAND_SELECT, situation->subject, situation->session,
+						explanation->asked, situation->at) == POLICY_APPLIES);
+}
+
+/* What makes it impossible to tell how it was decided then, or NULL. */
+char *
+explain_unreadable(const Explanation *explanation)
+{
+	List	   *problems = list_copy(explanation->problems);
+	ListCell   *lc;
+	ListCell   *lc2;
+
+	if (explanation->governance == NULL)
+		return NULL;
+	foreach(lc, explanation->governance->sets)
+	{
+		const PolicySet *set = lfirst(lc);
+
+		foreach(lc2, set->policies)
+		{
+			const RowPolicy *policy = lfirst(lc2);
+
+			if (policy->problem != NULL && counts_for(explanation, policy))
+				problems = lappend(problems, psprintf("row policy \"%s\": %s", policy->name, policy->problem));
+		}
+	}
+	return problems == NIL ? NULL : list_in_words(problems);
 }
 
 /* The last row, of a relation that policies govern for this person. */
@@ -573,7 +707,7 @@ explain_decision(Explanation *explanation)
 	StringInfoData reason;
 	ListCell   *lc;
 
-	foreach(lc, governance_of(relid)->sets)
+	foreach(lc, explain_governance(explanation)->sets)
 		enforced |= !((const PolicySet *) lfirst(lc))->observe;
 
 	initStringInfo(&reason);
@@ -629,6 +763,29 @@ explain_decision(Explanation *explanation)
 				 decision.admitted ? expression_in_sql(decision.predicate, relid) : "false");
 }
 
+/* May the role break the glass, or could it at the moment asked about? */
+static bool
+may_break_glass(const Explanation *explanation)
+{
+	const Past *past = past_at(explanation->situation.at);
+	FactScan   *scan;
+	HeapTuple	tup;
+	bool		may = false;
+
+	if (past == NULL)
+		return glass_is_granted(explanation->situation.subject);
+	scan = facts_begin(past, TABLE_BREAK_GLASS_GRANT, 0, NULL);
+	while (!may && HeapTupleIsValid(tup = facts_next(scan)))
+	{
+		bool		isnull;
+
+		may = has_privs_of_role(explanation->situation.subject,
+								DatumGetObjectId(heap_getattr(tup, Anum_break_glass_grant_to_role, facts_desc(scan), &isnull)));
+	}
+	facts_end(scan);
+	return may;
+}
+
 /*
  * One row where the role may break the glass.  True where it is broken in
  * this session for the relation: then the decision is told, too.
@@ -636,19 +793,18 @@ explain_decision(Explanation *explanation)
 static bool
 explain_glass(Explanation *explanation)
 {
-	Oid			relid = RelationGetRelid(explanation->rel);
 	Oid			subject = explanation->situation.subject;
 	char	   *name = GetUserNameFromId(subject, false);
 	Expr	   *native;
 
-	if (steward_bypasses(subject) || !glass_is_granted(subject))
+	if (steward_bypasses(subject) || !may_break_glass(explanation))
 		return false;
 	if (explanation->command != COMMAND_SELECT)
 	{
 		explain_emit(explanation, "break-glass", name, "does not apply", "lifts what governs reading, not what governs writing", NULL);
 		return false;
 	}
-	if (!glass_is_broken(relid, subject) || explanation->situation.at >= glass_until())
+	if (!explain_is_lifted(explanation))
 	{
 		explain_emit(explanation, "break-glass", name, "does not apply",
 					 "the role may break the glass with steward.break_glass(); it is not broken in this session for this relation at that moment", NULL);
@@ -663,7 +819,7 @@ explain_glass(Explanation *explanation)
 	else
 		explain_emit(explanation, "decision", explanation->relname, "filtered",
 					 "rows for which the expression is true: row security of PostgreSQL is not lifted by break-glass",
-					 expression_in_sql(native, relid));
+					 expression_in_sql(native, RelationGetRelid(explanation->rel)));
 	return true;
 }
 
@@ -671,9 +827,9 @@ explain_glass(Explanation *explanation)
 static void
 explain(Explanation *explanation)
 {
-	Oid			relid = RelationGetRelid(explanation->rel);
 	Oid			subject = explanation->situation.subject;
-	const Governance *governance = governance_of(relid);
+	const Governance *governance = explain_governance(explanation);
+	char	   *problem;
 	ListCell   *lc;
 	ListCell   *lc2;
 
@@ -697,12 +853,18 @@ explain(Explanation *explanation)
 	}
 	explain_native_policies(explanation);
 	explain_masks(explanation);
+	if (explanation->governance != NULL)
+		explain_emit(explanation, "history", explanation->relname, "as of today",
+					 "memberships, SUPERUSER and BYPASSRLS of roles, parents of tables, steward.on_no_policy: they have no history", NULL);
 	if (explain_glass(explanation))
 		return;
 	if (steward_bypasses(subject))
 		explain_emit(explanation, "decision", explanation->relname, "bypassed",
 					 superuser_arg(subject) ? "the role is a superuser: no policy is enforced" :
 					 "the role has BYPASSRLS: no policy is enforced", "true");
+	else if ((problem = explain_unreadable(explanation)) != NULL)
+		explain_emit(explanation, "decision", explanation->relname, "cannot be told",
+					 psprintf("what applied then can no longer be read: %s", problem), NULL);
 	else
 		explain_decision(explanation);
 }
@@ -716,19 +878,17 @@ explain(Explanation *explanation)
 static void
 require_purpose(const char *purpose, Oid roleid, TimestampTz at)
 {
-	Relation	rel = table_open(steward_table(TABLE_PURPOSE), AccessShareLock);
 	List	   *granted = NIL;
 	ScanKeyData key;
-	SysScanDesc scan;
+	FactScan   *scan;
 	bool		exists;
 	ListCell   *lc;
 
 	ScanKeyInit(&key, Anum_purpose_name, BTEqualStrategyNumber,
 				F_TEXTEQ, CStringGetTextDatum(purpose));
-	scan = systable_beginscan(rel, steward_index(TABLE_PURPOSE), true, NULL, 1, &key);
-	exists = HeapTupleIsValid(systable_getnext(scan));
-	systable_endscan(scan);
-	table_close(rel, AccessShareLock);
+	scan = facts_begin(past_at(at), TABLE_PURPOSE, 1, &key);
+	exists = HeapTupleIsValid(facts_next(scan));
+	facts_end(scan);
 	if (exists)
 		return;
 
@@ -775,6 +935,40 @@ role_to_explain(const char *name)
 	return roleid;
 }
 
+/* Sets the purpose: one's own is the session's, unless another is asked about. */
+static void
+set_purpose(Explanation *explanation, const char *purpose)
+{
+	Situation  *situation = &explanation->situation;
+
+	if (purpose != NULL)
+	{
+		if (purpose[0] != '\0')
+		{
+			require_purpose(purpose, situation->subject, situation->at);
+			explanation->asked = purpose;
+		}
+	}
+	else if (situation->subject == access_subject())
+		explanation->asked = purpose_setting();
+	if (explanation->asked != NULL &&
+		purpose_is_granted(situation->subject, explanation->asked, situation->at))
+		situation->purpose = explanation->asked;
+}
+
+/* Opens and locks the relation. */
+static void
+open_relation(Explanation *explanation, Oid relid)
+{
+	LockRelationOid(relid, AccessShareLock);
+	if (!SearchSysCacheExists1(RELOID, ObjectIdGetDatum(relid)))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("relation with OID %u does not exist", relid)));
+	explanation->rel = relation_open(relid, NoLock);
+	explanation->relname = explain_relation_name(explanation->rel);
+}
+
 STEWARD_FUNCTION(steward_explain_access);
 
 /* explain_access(relation, role, purpose, command, at) */
@@ -783,7 +977,7 @@ steward_explain_access(PG_FUNCTION_ARGS)
 {
 	static const char *const arguments[] = {"relation", "role", "purpose", "command", "at"};
 	Explanation explanation;
-	Oid			relid;
+	Past	   *past;
 	char	   *command;
 
 	steward_require_preload();
@@ -807,34 +1001,21 @@ steward_explain_access(PG_FUNCTION_ARGS)
 				 errmsg("unrecognized command: \"%s\"", command),
 				 errhint("The command is select, insert, update or delete.")));
 
-	/* One's own purpose is the session's, unless another is asked about. */
-	if (!PG_ARGISNULL(2))
-	{
-		explanation.asked = text_to_cstring(PG_GETARG_TEXT_PP(2));
-		if (explanation.asked[0] == '\0')
-			explanation.asked = NULL;
-		else
-			require_purpose(explanation.asked, explanation.situation.subject,
-							explanation.situation.at);
-	}
-	else if (explanation.situation.subject == access_subject())
-		explanation.asked = purpose_setting();
-	if (explanation.asked != NULL &&
-		purpose_is_granted(explanation.situation.subject, explanation.asked, explanation.situation.at))
-		explanation.situation.purpose = explanation.asked;
-
-	relid = PG_GETARG_OID(0);
-	LockRelationOid(relid, AccessShareLock);
-	if (!SearchSysCacheExists1(RELOID, ObjectIdGetDatum(relid)))
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_TABLE),
-				 errmsg("relation with OID %u does not exist", relid)));
-	explanation.rel = relation_open(relid, NoLock);
-	explanation.relname = explain_relation_name(explanation.rel);
-
 	InitMaterializedSRF(fcinfo, 0);
 	explanation.out = (ReturnSetInfo *) fcinfo->resultinfo;
-	explain(&explanation);
+	past = past_open(explanation.situation.at);
+	PG_TRY();
+	{
+		set_purpose(&explanation, PG_ARGISNULL(2) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(2)));
+		open_relation(&explanation, PG_GETARG_OID(0));
+		explain_look_back(&explanation, past);
+		explain(&explanation);
+	}
+	PG_FINALLY();
+	{
+		past_close(past);
+	}
+	PG_END_TRY();
 	relation_close(explanation.rel, NoLock);
 	PG_RETURN_NULL();
 }

@@ -19,6 +19,8 @@
 #include "access/mask.h"
 #include "nodes/execnodes.h"
 
+struct Past;
+
 /* What is asked: one relation, command, person, purpose and moment. */
 typedef struct Explanation
 {
@@ -28,6 +30,12 @@ typedef struct Explanation
 	const char *asked;			/* the purpose asked about, granted or not */
 	Situation	situation;
 	ReturnSetInfo *out;
+
+	/* For a moment of the past, else NULL: */
+	const Governance *governance;
+	bool		natives_known;
+	List	   *natives;		/* of RowSecurityPolicy: those of users */
+	List	   *problems;		/* natives that can no longer be read */
 } Explanation;
 
 /* What is decided about the rows. */
@@ -41,6 +49,9 @@ typedef struct Decision
 } Decision;
 
 /* explain.c */
+extern const Governance *explain_governance(const Explanation *explanation);
+extern void explain_look_back(Explanation *explanation, const struct Past *past);
+extern char *explain_unreadable(const Explanation *explanation);
 extern Decision explain_rows(const Explanation *explanation);
 extern List *explain_applying_policies(const Explanation *explanation);
 extern char *explain_relation_name(Relation rel);
