@@ -80,6 +80,12 @@ $$;
 REVOKE ALL ON FUNCTION steward.history_number(oid) FROM PUBLIC;
 COMMENT ON FUNCTION steward.history_number(oid) IS 'internal: the number of a role in the history, or public';
 
+CREATE FUNCTION steward.history_expression(policy oid, of_check boolean) RETURNS text
+    LANGUAGE c STABLE STRICT AS 'MODULE_PATHNAME', 'steward_history_expression';
+REVOKE ALL ON FUNCTION steward.history_expression(oid, boolean) FROM PUBLIC;
+COMMENT ON FUNCTION steward.history_expression(oid, boolean) IS
+    'internal: the using or check expression of a policy of PostgreSQL; NULL: it has none, or the policy has gone while the transaction could still see it';
+
 CREATE FUNCTION steward.history_state(kinds text[], policy_relations oid[], policy_names text[]) RETURNS TABLE (kind text, object text[], content jsonb)
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
@@ -100,7 +106,7 @@ BEGIN
                                   WHERE o.relation = p.relation AND o.policy = p.name ORDER BY 1),
                    'author', (SELECT steward.history_number(a.role) FROM steward.row_policy_author a
                               WHERE a.relation = p.relation AND a.policy = p.name),
-                   'using', pg_get_expr(pol.polqual, pol.polrelid), 'check', pg_get_expr(pol.polwithcheck, pol.polrelid))
+                   'using', steward.history_expression(pol.oid, false), 'check', steward.history_expression(pol.oid, true))
         FROM steward.row_policy p
         JOIN steward.access_history_relation r ON r.relation = p.relation
         LEFT JOIN pg_policy pol ON pol.polrelid = p.relation AND pol.polname = p.name AND pol.polroles = ARRAY[carrier]
@@ -115,7 +121,7 @@ BEGIN
                                   WHERE o.relation = m.relation AND o.mask = m.name ORDER BY 1),
                    'author', (SELECT steward.history_number(o.role) FROM steward.column_mask_author o
                               WHERE o.relation = m.relation AND o.mask = m.name),
-                   'using', pg_get_expr(pol.polqual, pol.polrelid), 'check', pg_get_expr(pol.polwithcheck, pol.polrelid))
+                   'using', steward.history_expression(pol.oid, false), 'check', steward.history_expression(pol.oid, true))
         FROM steward.column_mask m
         JOIN steward.access_history_relation r ON r.relation = m.relation
         LEFT JOIN pg_attribute a ON a.attrelid = m.relation AND a.attnum = m.attnum AND NOT a.attisdropped
@@ -127,7 +133,7 @@ BEGIN
                jsonb_build_object(
                    'command', pol.polcmd, 'permissive', pol.polpermissive,
                    'roles', ARRAY(SELECT steward.history_number(o.role) FROM unnest(pol.polroles) o (role) ORDER BY 1),
-                   'using', pg_get_expr(pol.polqual, pol.polrelid), 'check', pg_get_expr(pol.polwithcheck, pol.polrelid))
+                   'using', steward.history_expression(pol.oid, false), 'check', steward.history_expression(pol.oid, true))
         FROM pg_policy pol
         JOIN steward.protected_relation p ON p.relation = pol.polrelid
         JOIN steward.access_history_relation r ON r.relation = pol.polrelid
@@ -190,11 +196,12 @@ COMMENT ON FUNCTION steward.history_state(text[], oid[], text[]) IS
 
 CREATE FUNCTION steward.keep_history(kinds text[], policy_relations oid[], policy_names text[], columns jsonb, written jsonb, at timestamptz, changed_by text, restored_since timestamptz) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET datestyle = 'ISO, MDY' SET intervalstyle = 'postgres'
-    SET quote_all_identifiers = off SET bytea_output = 'hex' AS $$
+    SET quote_all_identifiers = off SET bytea_output = 'hex' SET extra_float_digits = 1 AS $$
 BEGIN
     INSERT INTO steward.access_history_relation (relation)
     SELECT p.relation FROM steward.protected_relation p
     WHERE NOT EXISTS (SELECT FROM steward.access_history_relation r WHERE r.relation = p.relation)
+    ORDER BY 1
     ON CONFLICT DO NOTHING;
     INSERT INTO steward.access_history_role (role)
     SELECT DISTINCT o.role::regrole FROM (
@@ -209,6 +216,7 @@ BEGIN
         UNION ALL SELECT unnest(pol.polroles) FROM pg_policy pol JOIN steward.protected_relation p ON p.relation = pol.polrelid
         WHERE pol.polroles <> ARRAY(SELECT c.oid FROM pg_roles c WHERE c.rolname = 'steward_carrier')) o
     WHERE o.role <> 0 AND NOT EXISTS (SELECT FROM steward.access_history_role h WHERE h.role = o.role)
+    ORDER BY 1
     ON CONFLICT DO NOTHING;
 
     INSERT INTO steward.access_history_event (kind, object, at, content, changed_by)

@@ -17,6 +17,7 @@
  */
 #include "postgres.h"
 
+#include "access/explain.h"
 #include "access/genam.h"
 #include "access/guard.h"
 #include "access/history.h"
@@ -398,6 +399,34 @@ written_policies_as_json(void)
 	}
 	appendStringInfoChar(&buf, ']');
 	return DirectFunctionCall1(jsonb_in, CStringGetDatum(buf.data));
+}
+
+STEWARD_FUNCTION(steward_history_expression);
+
+/*
+ * history_expression(policy, check): as expressions are shown.  A transaction
+ * that still sees a policy which another has dropped, perhaps with a table that
+ * it reads, gets nothing.
+ */
+Datum
+steward_history_expression(PG_FUNCTION_ARGS)
+{
+	HeapTuple	tup = guard_fetch_new(PolicyRelationId, PolicyOidIndexId, Anum_pg_policy_oid, PG_GETARG_OID(0));
+	Relation	rel;
+	Datum		d;
+	bool		isnull;
+	Oid			relid;
+
+	if (!HeapTupleIsValid(tup))
+		PG_RETURN_NULL();
+	relid = ((Form_pg_policy) GETSTRUCT(tup))->polrelid;
+	rel = table_open(PolicyRelationId, AccessShareLock);
+	d = heap_getattr(tup, PG_GETARG_BOOL(1) ? Anum_pg_policy_polwithcheck : Anum_pg_policy_polqual,
+					 RelationGetDescr(rel), &isnull);
+	table_close(rel, AccessShareLock);
+	if (isnull || get_rel_name(relid) == NULL)
+		PG_RETURN_NULL();
+	PG_RETURN_TEXT_P(cstring_to_text(expression_in_sql(stringToNode(TextDatumGetCString(d)), relid)));
 }
 
 /* From here on the owner of the history acts, on whom no right is missing. */

@@ -54,6 +54,8 @@ struct Past
 	MemoryContext context;
 	FactTable  *tables[STEWARD_TABLE_COUNT];	/* NULL: not read yet */
 	FactTable  *role_names;		/* OID and name */
+	Oid			tagged;			/* of this relation ... */
+	FactTable  *tags;			/* ... numbers of columns, and their labels */
 };
 
 /* The moment that is asked about. */
@@ -424,10 +426,15 @@ past_parse(const Past *past, Relation rel, const PastExpression *expression,
 	MemoryContextSwitchTo(context);
 	PG_TRY();
 	{
+		HistoryActor before;
+
+		/* Whoever asks need not see the schemas that are named. */
+		history_act_as_owner(&before);
 		if (expression->using_text != NULL)
 			*using_expr = parse_one(rel, expression->using_text, alias);
 		if (expression->check_text != NULL)
 			*check_expr = parse_one(rel, expression->check_text, alias);
+		history_act_as_before(&before);
 		ReleaseCurrentSubTransaction();
 		MemoryContextSwitchTo(context);
 		CurrentResourceOwner = owner;
@@ -497,17 +504,23 @@ past_native_policies(const Past *past, Relation rel, List **problems)
 List *
 past_column_tags(const Past *past, Oid relid, AttrNumber attno)
 {
-	FactTable  *table = run_query_at(past,
-									 "SELECT c.attnum, h.content ->> 'label'"
-									 " FROM steward.history_at('column_tag', $1) h " RELATION_OF("h")
-									 " JOIN LATERAL steward.columns_then(r.relation, h.since) c ON c.name_then::text = h.object[2]"
-									 " WHERE r.relation::oid = $2", relid);
 	ListCell   *lc;
 
-	foreach(lc, table->tuples)
+	if (past->tagged != relid)
 	{
-		if (DatumGetInt16(datum_of(table, lfirst(lc), 1)) == attno)
-			return mask_split_tags(string_of(table, lfirst(lc), 2));
+		Past	   *kept = unconstify(Past *, past);
+
+		kept->tags = run_query_at(past,
+								  "SELECT c.attnum, h.content ->> 'label'"
+								  " FROM steward.history_at('column_tag', $1) h " RELATION_OF("h")
+								  " JOIN LATERAL steward.columns_then(r.relation, h.since) c ON c.name_then::text = h.object[2]"
+								  " WHERE r.relation::oid = $2", relid);
+		kept->tagged = relid;
+	}
+	foreach(lc, past->tags->tuples)
+	{
+		if (DatumGetInt16(datum_of(past->tags, lfirst(lc), 1)) == attno)
+			return mask_split_tags(string_of(past->tags, lfirst(lc), 2));
 	}
 	return NIL;
 }
