@@ -5,6 +5,7 @@
  *
  * explain.c		explain_access(): policies and the decision
  * explain_mask.c	its rows about masks, and which columns are masked
+ * explain_past.c	what they stand on, for moments of the past
  * who_can.c		who_can_access()
  * last_access.c	last_access()
  *
@@ -49,9 +50,6 @@ typedef struct Decision
 } Decision;
 
 /* explain.c */
-extern const Governance *explain_governance(const Explanation *explanation);
-extern void explain_look_back(Explanation *explanation, const struct Past *past);
-extern char *explain_unreadable(const Explanation *explanation);
 extern Decision explain_rows(const Explanation *explanation);
 extern List *explain_applying_policies(const Explanation *explanation);
 extern char *explain_relation_name(Relation rel);
@@ -61,6 +59,13 @@ extern char *explain_not_granted(const char *purpose, const Situation *situation
 extern char *role_in_words(Oid roleid);
 extern char *list_in_words(List *names);
 extern char *expression_in_sql(Expr *expr, Oid relid);
+
+/* explain_past.c */
+extern const Governance *explain_governance(const Explanation *explanation);
+extern List *explain_natives(const Explanation *explanation);
+extern void explain_look_back(Explanation *explanation, const struct Past *past);
+extern char *explain_unreadable(const Explanation *explanation);
+extern bool explain_may_break_glass(const Explanation *explanation);
 
 /* explain_mask.c */
 extern void explain_masks(Explanation *explanation);
