@@ -426,8 +426,8 @@ read_masks_by_tag(Relation rel, const Past *past)
 	{
 		Form_pg_attribute att = TupleDescAttr(RelationGetDescr(rel), attno - 1);
 		List	   *tags = att->attisdropped ? NIL :
-			past == NULL ? mask_column_tags(RelationGetRelid(rel), attno) :
-			past_column_tags(past, RelationGetRelid(rel), attno);
+		past == NULL ? mask_column_tags(RelationGetRelid(rel), attno) :
+		past_column_tags(past, RelationGetRelid(rel), attno);
 		ListCell   *lc;
 
 		if (tags == NIL)

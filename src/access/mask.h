@@ -31,8 +31,8 @@ typedef struct ColumnMask
 	Oid		   *unless_roles;	/* InvalidOid stands for public */
 	ArrayType  *unless_purposes;	/* text[]; NULL: none spares */
 	Oid			created_by;		/* not by tag */
-	char	   *text;			/* by tag: parsed for each column; of the past:
-								 * as it was carried */
+	char	   *text;			/* by tag: parsed for each column; of the
+								 * past: as it was carried */
 	char	   *tag;			/* by tag */
 	Expr	   *expr;			/* as parsed, Vars are of varno 1; NULL: lost */
 	Expr	   *when;			/* NULL: every cell */

@@ -337,10 +337,10 @@ List *
 past_expressions(const Past *past, HistoryKind kind, Relation rel)
 {
 	const char *sql = kind == HISTORY_ROW_POLICY ?
-		"SELECT h.object[2], h.content ->> 'using', h.content ->> 'check', h.since"
-		" FROM steward.history_at('row_policy', $1) h " RELATION_OF("h") " WHERE r.relation::oid = $2" :
-		"SELECT h.object[2], h.content ->> 'using', h.content ->> 'check', h.since"
-		" FROM steward.history_at('column_mask', $1) h " RELATION_OF("h") " WHERE r.relation::oid = $2";
+	"SELECT h.object[2], h.content ->> 'using', h.content ->> 'check', h.since"
+	" FROM steward.history_at('row_policy', $1) h " RELATION_OF("h") " WHERE r.relation::oid = $2" :
+	"SELECT h.object[2], h.content ->> 'using', h.content ->> 'check', h.since"
+	" FROM steward.history_at('column_mask', $1) h " RELATION_OF("h") " WHERE r.relation::oid = $2";
 	FactTable  *table = run_query_at(past, sql, RelationGetRelid(rel));
 	List	   *expressions = NIL;
 	ListCell   *lc;
@@ -399,6 +399,7 @@ parse_one(Relation rel, const char *text, Alias *alias)
 	Node	   *expr;
 
 	pstate->p_sourcetext = text;
+
 	addNSItemToQuery(pstate,
 					 addRangeTableEntryForRelation(pstate, rel, AccessShareLock, copyObject(alias), false, false),
 					 false, true, true);
