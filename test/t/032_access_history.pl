@@ -160,6 +160,9 @@ END
 	}
 	$script .= "COMMIT;\n";
 }
+# The net under a permissive policy of users is made with it, and once more by a
+# restore: leave none behind.
+$script .= "DROP POLICY IF EXISTS own ON $_;\n" foreach @tables;
 my ($rc, $out, $err) = $node->psql('regress_then', $script, on_error_stop => 0);
 unlike($err, qr/server closed|internal error|XX000|panic|could not/i, 'changes fail for good reasons only');
 my $asked = $node->safe_psql('regress_then', 'SELECT count(*), count(DISTINCT at) FROM public.regress_question');
