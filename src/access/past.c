@@ -51,6 +51,7 @@ typedef struct FactTable
 struct Past
 {
 	TimestampTz at;
+	const Past *outer;			/* the moment that was open before */
 	MemoryContext context;
 	FactTable  *tables[STEWARD_TABLE_COUNT];	/* NULL: not read yet */
 	FactTable  *role_names;		/* OID and name */
@@ -199,15 +200,17 @@ past_open(TimestampTz at)
 				 errdetail("The history begins when pg_steward 0.2 is installed, or updated to."),
 				 isnull ? 0 :
 				 errhint("Ask about %s or a later moment.", timestamptz_to_str(DatumGetTimestampTz(begin)))));
+	past->outer = open_past;
 	open_past = past;
 	return past;
 }
 
-/* Closes it, also after an error. */
+/* Closes it, also after an error; NULL: none was opened. */
 void
 past_close(Past *past)
 {
-	open_past = NULL;
+	if (past != NULL)
+		open_past = past->outer;
 }
 
 /* The open moment, where it is this one; NULL: ask about today. */
