@@ -225,6 +225,18 @@ SELECT pg_sleep(0.05), clock_timestamp() AS later \gset
 COMMIT;
 SELECT in_force_from > :'later' AS "when it came into force", changed_by, in_force_until FROM steward.access_history WHERE kind = 'purpose' AND name = 'regress hist hidden' ORDER BY in_force_from DESC LIMIT 1;
 SELECT count(*) FROM steward.access_history WHERE kind = 'purpose' AND name = 'regress hist hidden';
+-- Each commit of a procedure counts.
+DO $$
+BEGIN
+    PERFORM steward.create_purpose('regress hist loop');
+    COMMIT;
+    PERFORM steward.drop_purpose('regress hist loop');
+    COMMIT;
+    PERFORM steward.create_purpose('regress hist loop');
+    ROLLBACK;
+END
+$$;
+SELECT count(*), bool_and(in_force_from < in_force_until) FROM steward.access_history WHERE kind = 'purpose' AND name = 'regress hist loop';
 SET ROLE regress_hist_ann;
 TABLE steward.access_history;
 SELECT steward.policy_history();
