@@ -124,8 +124,12 @@ BEGIN
                    'using', steward.history_expression(pol.oid, false), 'check', steward.history_expression(pol.oid, true))
         FROM steward.column_mask m
         JOIN steward.access_history_relation r ON r.relation = m.relation
-        LEFT JOIN pg_attribute a ON a.attrelid = m.relation AND a.attnum = m.attnum AND NOT a.attisdropped
         LEFT JOIN pg_policy pol ON pol.polrelid = m.relation AND pol.polname::text = 'mask.' || m.name AND pol.polroles = ARRAY[carrier]
+        -- A restore numbers columns anew: what counts is the column in ROW(mask, column).
+        LEFT JOIN LATERAL (
+            SELECT v.match[1]::int FROM regexp_matches(pol.polqual::text, '\{VAR :varno 1 :varattno (\d+) ', 'g') WITH ORDINALITY AS v (match, n)
+            ORDER BY v.n DESC LIMIT 1) c (attnum) ON true
+        LEFT JOIN pg_attribute a ON a.attrelid = m.relation AND a.attnum = coalesce(c.attnum, m.attnum) AND NOT a.attisdropped
         WHERE 'column_mask' = ANY (kinds)
            OR (m.relation::oid, 'mask.' || m.name) IN (SELECT * FROM unnest(policy_relations, policy_names));
     RETURN QUERY
@@ -238,6 +242,7 @@ BEGIN
         SELECT coalesce(s.kind, l.kind) AS kind, coalesce(s.object, l.object) AS object, l.at AS since, l.content AS before,
                CASE WHEN s.kind IN ('row_policy', 'column_mask') AND s.content ->> 'using' IS NULL AND l.content ->> 'using' IS NOT NULL
                     THEN s.content || jsonb_build_object('using', l.content -> 'using', 'check', l.content -> 'check')
+                         || CASE WHEN s.kind = 'column_mask' THEN jsonb_build_object('column', l.content -> 'column') ELSE '{}' END
                     ELSE s.content END AS content
         FROM steward.history_state(kinds, policy_relations, policy_names) s
         FULL JOIN (

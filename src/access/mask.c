@@ -122,6 +122,15 @@ carried_mask(Expr *qual)
 	return linitial(((RowExpr *) test->arg)->args);
 }
 
+/* The number of the column in ROW(mask, column) IS NOT NULL. */
+static AttrNumber
+carried_column(Expr *qual)
+{
+	RowExpr    *row = (RowExpr *) ((NullTest *) qual)->arg;
+
+	return lsecond_node(Var, row->args)->varattno;
+}
+
 static ArrayType *
 read_purposes(HeapTuple tup, int attno, TupleDesc desc)
 {
@@ -245,6 +254,10 @@ read_column_masks(Relation rel, const Past *past)
 			continue;
 		mask->expr = copyObject(carried_mask(carrier->qual));
 		mask->when = copyObject(carrier->with_check_qual);
+
+		/* A restore numbers columns anew; the carrier has followed. */
+		if (mask->expr != NULL)
+			mask->attno = carried_column(carrier->qual);
 	}
 	return masks;
 }
