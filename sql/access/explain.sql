@@ -40,7 +40,7 @@ SELECT * FROM steward.explain_access('regress_exp.credit', 'regress_exp_ann');
 SELECT steward.create_purpose('regress exp scoring'), steward.create_purpose('regress exp audit'),
        steward.create_purpose('regress exp old'), steward.create_purpose('regress exp new');
 SELECT steward.grant_purpose('regress exp scoring', 'regress_exp_group'),
-       steward.grant_purpose('regress exp old', 'regress_exp_group', '2020-01-01', '2021-01-01'),
+       steward.grant_purpose('regress exp old', 'regress_exp_group', '2080-01-01', '2081-01-01'),
        steward.grant_purpose('regress exp new', 'public', '2090-01-01');
 SELECT steward.set_attribute('regress_exp_ann', 'regions', '{north,west}'),
        steward.set_attribute('regress_exp_ann', 'limit', '{700}'),
@@ -52,7 +52,7 @@ SELECT steward.create_row_policy('by column', 'regress_exp.credit',
     'region = (steward.attr(region))[1] OR amount = steward.attr(region, amount + 1)', '{regress_exp_ann}');
 SELECT steward.create_row_policy('consent', 'regress_exp.credit',
     'EXISTS (SELECT FROM regress_exp.consent c WHERE c.credit = credit.id AND c.given)', purposes => '{regress exp scoring,regress exp audit}');
-SELECT steward.create_row_policy('expired', 'regress_exp.credit', 'true', valid_until => '2021-01-01');
+SELECT steward.create_row_policy('expired', 'regress_exp.credit', 'true', valid_from => '2080-01-01', valid_until => '2081-01-01');
 SELECT steward.create_row_policy('future', 'regress_exp.credit', 'true', valid_from => '2090-01-01');
 SELECT steward.create_row_policy('gone', 'regress_exp.credit', 'true', '{regress_exp_gone}');
 DROP ROLE regress_exp_gone;
@@ -68,7 +68,7 @@ SELECT steward.create_row_policy('write', 'regress_exp.credit', 'region = ''sout
 
 \x
 \a
-\set at '2026-06-01 12:00Z'
+\set at '2089-06-01 12:00Z'
 SELECT name, verdict, reason, expression FROM steward.explain_access('regress_exp.credit', 'regress_exp_ann', at => :'at');
 -- only what differs from here on
 SELECT name, verdict, reason, expression FROM steward.explain_access('regress_exp.credit', 'regress_exp_ann', 'regress exp scoring', at => :'at')
@@ -76,7 +76,7 @@ SELECT name, verdict, reason, expression FROM steward.explain_access('regress_ex
 SELECT name, verdict, reason FROM steward.explain_access('regress_exp.credit', 'regress_exp_ann', 'regress exp audit', at => :'at')
     WHERE name IN ('consent', 'who asks');
 SELECT name, verdict, reason FROM steward.explain_access('regress_exp.credit', 'regress_exp_ann', 'regress exp old', at => :'at') WHERE name = 'old';
-SELECT name, verdict, reason, expression FROM steward.explain_access('regress_exp.credit', 'regress_exp_ann', 'regress exp old', at => '2020-06-01Z')
+SELECT name, verdict, reason, expression FROM steward.explain_access('regress_exp.credit', 'regress_exp_ann', 'regress exp old', at => '2080-06-01Z')
     WHERE name IN ('old', 'expired') OR kind = 'decision';
 SELECT name, verdict, reason FROM steward.explain_access('regress_exp.credit', 'regress_exp_ann', 'regress exp new', at => :'at') WHERE name = 'new';
 SELECT name, verdict, reason FROM steward.explain_access('regress_exp.credit', 'regress_exp_ann', 'regress exp new', at => '2091-01-01Z')

@@ -10,6 +10,7 @@
 #include "postgres.h"
 
 #include "access/access_internal.h"
+#include "access/history.h"
 #include "audit/audit.h"
 
 /* Called once, while libraries are preloaded. */
@@ -29,6 +30,7 @@ access_init(void)
 	glass_init();
 	record_init();
 	second_person_init();
+	history_init();
 }
 
 /* Shared memory of the room. */

@@ -19,4 +19,9 @@ SELECT steward.log_changes_of('steward.protected_relation', 'protection', 'relat
        steward.log_changes_of('steward.break_glass_record', 'break-glass', 'id'),
        steward.log_changes_of('steward.break_glass_end', 'end of break-glass', 'event'),
        steward.log_changes_of('steward.issuer', 'issuer', 'name', 'secret'),
-       steward.log_changes_of('steward.token_requirement', 'token requirement', 'role');
+       steward.log_changes_of('steward.token_requirement', 'token requirement', 'role'),
+       -- with it the expressions, which stand in native policies, and tags
+       steward.log_changes_of('steward.access_history_event', 'policy history', 'kind,object'),
+       steward.log_changes_of('steward.change_request', 'request for a change', 'id', 'secret'),
+       steward.log_changes_of('steward.change_requester', 'requester of a change', 'request'),
+       steward.log_changes_of('steward.change_decision', 'decision on a change', 'request');

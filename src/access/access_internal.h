@@ -27,6 +27,8 @@
  * identity.c     the identity that a token gave the session
  * glass.c        break-glass: reading without policies and masks, for a time
  * second_person.c  approval of changes that widen, by another person
+ * history.c      keeps the history of what governs relations (see history.h)
+ * past.c         reads what was in force at a moment of the past
  * policy_code.c  expressions as export_policies() writes them
  * policy_test.c  runs what a role would run: run_policy_tests()
  * redact.c       keeps tokens out of the log and of pg_stat_activity
@@ -87,6 +89,10 @@ typedef struct RowPolicy
 	Expr	   *plan_qual;
 	Expr	   *plan_check;
 	List	   *relations;		/* OIDs that sub-selects read */
+
+	/* Of a moment of the past (past.c) only: */
+	char	   *text;			/* the using expression */
+	char	   *problem;		/* why it can no longer be read, or NULL */
 } RowPolicy;
 
 /* How accesses to a relation are logged, weakest first. */
@@ -208,7 +214,8 @@ extern void subject_test_end(List *subjects);
 extern List *subject_stand_in_begin(Oid roleid);
 extern void subject_stand_in_end(List *subjects);
 extern Datum subject_attribute(Oid roleid, const char *key, bool *found);
-extern bool subject_attribute_as(Oid roleid, const char *key, Oid type, Datum *value);
+extern Datum subject_attribute_at(Oid roleid, const char *key, TimestampTz at, bool *found);
+extern bool subject_attribute_as(Oid roleid, const char *key, TimestampTz at, Oid type, Datum *value);
 extern bool subject_own_attribute_as(const char *key, Oid type, Datum *value);
 extern bool purpose_is_granted(Oid roleid, const char *purpose, TimestampTz at);
 extern List *purposes_granted(Oid roleid, TimestampTz at);
@@ -366,6 +373,7 @@ extern void glass_init(void);
 extern bool glass_is_granted(Oid roleid);
 extern bool glass_concerns(Oid subject);
 extern bool glass_is_broken(Oid relid, Oid subject);
+extern TimestampTz glass_since(void);
 extern TimestampTz glass_until(void);
 extern const char *glass_reason(void);
 extern Oid	glass_function(void);

@@ -499,7 +499,7 @@ $$;
 REVOKE ALL ON FUNCTION steward.call_change(text, jsonb, bytea) FROM PUBLIC;
 COMMENT ON FUNCTION steward.call_change(text, jsonb, bytea) IS 'internal: calls a function that changes policies, with its arguments as jsonb';
 
-CREATE FUNCTION steward.record_change(function text, arguments jsonb, secret bytea, plan jsonb) RETURNS void
+CREATE FUNCTION steward.record_request(function text, arguments jsonb, secret bytea, plan jsonb) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     person record;
@@ -518,8 +518,8 @@ BEGIN
     -- What waits already is not asked for twice.
     SELECT r.change_sha256, r.valid_until INTO hash, until
     FROM steward.change_request r
-    WHERE r.change ->> 'function' = record_change.function AND r.change -> 'arguments' = record_change.arguments
-      AND r.change -> 'plan' = record_change.plan AND r.change -> 'requester' = requester
+    WHERE r.change ->> 'function' = record_request.function AND r.change -> 'arguments' = record_request.arguments
+      AND r.change -> 'plan' = record_request.plan AND r.change -> 'requester' = requester
       AND r.valid_until > asked_at AND NOT EXISTS (SELECT FROM steward.change_decision d WHERE d.request = r.id)
     LIMIT 1;
     IF NOT FOUND THEN
@@ -538,7 +538,7 @@ BEGIN
             'valid_until', to_char(until AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'));
         hash := sha256(convert_to(change::text, 'UTF8'));
         INSERT INTO steward.change_request (change_sha256, change, secret, relations, requested_at, valid_until)
-        VALUES (hash, change, record_change.secret, ARRAY(SELECT to_regclass(n) FROM unnest(names) WITH ORDINALITY u (n, i) ORDER BY u.i), asked_at, until)
+        VALUES (hash, change, record_request.secret, ARRAY(SELECT to_regclass(n) FROM unnest(names) WITH ORDINALITY u (n, i) ORDER BY u.i), asked_at, until)
         RETURNING id INTO request;
         INSERT INTO steward.change_requester (request, role, login_role, session_role)
         VALUES (request, person.role::regrole, quote_ident(person.login_role)::regrole, quote_ident(person.session_role)::regrole);
@@ -548,8 +548,8 @@ BEGIN
               HINT = format('Another administrator or officer approves it: SELECT steward.approve_policies(''\x%s'', ''reason''). The view steward.pending_change shows it.', encode(hash, 'hex'));
 END
 $$;
-REVOKE ALL ON FUNCTION steward.record_change(text, jsonb, bytea, jsonb) FROM PUBLIC;
-COMMENT ON FUNCTION steward.record_change(text, jsonb, bytea, jsonb) IS 'internal: records a change that waits for a second person, and says so';
+REVOKE ALL ON FUNCTION steward.record_request(text, jsonb, bytea, jsonb) FROM PUBLIC;
+COMMENT ON FUNCTION steward.record_request(text, jsonb, bytea, jsonb) IS 'internal: records a change that waits for a second person, and says so';
 
 CREATE FUNCTION steward.second_person(function text, arguments jsonb, secret bytea DEFAULT NULL) RETURNS text
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
@@ -576,7 +576,7 @@ BEGIN
                 RAISE;
             END IF;
     END;
-    PERFORM steward.record_change(function, arguments, secret, plan);
+    PERFORM steward.record_request(function, arguments, secret, plan);
     RETURN 'pending';
 END
 $$;

@@ -15,6 +15,7 @@
 
 #include "access/explain.h"
 #include "access/genam.h"
+#include "access/history.h"
 #include "access/htup_details.h"
 #include "access/relation.h"
 #include "access/table.h"
@@ -48,7 +49,7 @@
  * ------------------------------------------------------------------------
  */
 
-/* A role's name, quoted. */
+/* A role's name, quoted; that which it had at the moment asked about. */
 char *
 role_in_words(Oid roleid)
 {
@@ -56,7 +57,9 @@ role_in_words(Oid roleid)
 
 	if (!OidIsValid(roleid))
 		return pstrdup("public");
-	name = GetUserNameFromId(roleid, true);
+	name = past_role_name(roleid);
+	if (name == NULL)
+		name = GetUserNameFromId(roleid, true);
 	return name != NULL ? psprintf("\"%s\"", name) : pstrdup("a role that was dropped");
 }
 
@@ -209,18 +212,18 @@ reason_other_role(const RowPolicy *policy, const Situation *situation)
 char *
 explain_not_granted(const char *purpose, const Situation *situation)
 {
-	Relation	rel = table_open(steward_table(TABLE_PURPOSE_GRANT), AccessShareLock);
-	TupleDesc	desc = RelationGetDescr(rel);
+	TupleDesc	desc;
 	TimestampTz begins = DT_NOEND;
 	TimestampTz ended = DT_NOBEGIN;
 	ScanKeyData key;
-	SysScanDesc scan;
+	FactScan   *scan;
 	HeapTuple	tup;
 
 	ScanKeyInit(&key, Anum_purpose_grant_purpose, BTEqualStrategyNumber,
 				F_TEXTEQ, CStringGetTextDatum(purpose));
-	scan = systable_beginscan(rel, steward_index(TABLE_PURPOSE_GRANT), true, NULL, 1, &key);
-	while (HeapTupleIsValid(tup = systable_getnext(scan)))
+	scan = facts_begin(past_at(situation->at), TABLE_PURPOSE_GRANT, 1, &key);
+	desc = facts_desc(scan);
+	while (HeapTupleIsValid(tup = facts_next(scan)))
 	{
 		bool		isnull;
 		Oid			to_role = DatumGetObjectId(heap_getattr(tup, Anum_purpose_grant_to_role, desc, &isnull));
@@ -235,8 +238,7 @@ explain_not_granted(const char *purpose, const Situation *situation)
 		if (!isnull && DatumGetTimestampTz(d) <= situation->at)
 			ended = Max(ended, DatumGetTimestampTz(d));
 	}
-	systable_endscan(scan);
-	table_close(rel, AccessShareLock);
+	facts_end(scan);
 
 	if (!TIMESTAMP_IS_NOEND(begins))
 		return psprintf("purpose \"%s\" is not granted to the role yet: the grant begins at %s",
@@ -313,7 +315,7 @@ explain_policy(Explanation *explanation, const PolicySet *set, const RowPolicy *
 	StringInfoData reason;
 
 	/* What is wrong with a policy stops only those to whom it applies. */
-	if (verdict == POLICY_APPLIES && !steward_bypasses(explanation->situation.subject))
+	if (verdict == POLICY_APPLIES && policy->problem == NULL && !steward_bypasses(explanation->situation.subject))
 		policy_make_ready(policy, set->relid);
 	initStringInfo(&reason);
 	appendStringInfoString(&reason, reason_in_words(explanation, policy, verdict));
@@ -326,12 +328,14 @@ explain_policy(Explanation *explanation, const PolicySet *set, const RowPolicy *
 						 get_rel_name(set->relid));
 	if (set->observe)
 		appendStringInfoString(&reason, "; only observed, not enforced");
-	if (expr == NULL)
+	if (policy->problem != NULL)
+		appendStringInfo(&reason, "; its expression can no longer be read: %s", policy->problem);
+	else if (expr == NULL)
 		appendStringInfoString(&reason, "; the native policy that carries its expression is gone");
 
 	explain_emit(explanation, "row policy", policy->name,
 				 verdict == POLICY_APPLIES ? "applies" : "does not apply",
-				 reason.data, expr == NULL ? NULL : expression_in_sql(expr, set->relid));
+				 reason.data, expr == NULL ? policy->text : expression_in_sql(expr, set->relid));
 }
 
 /* Does a native policy of the relation's owner concern the role? */
@@ -372,9 +376,7 @@ explain_native_policies(Explanation *explanation)
 {
 	ListCell   *lc;
 
-	if (explanation->rel->rd_rsdesc == NULL)
-		return;
-	foreach(lc, explanation->rel->rd_rsdesc->policies)
+	foreach(lc, explain_natives(explanation))
 	{
 		RowSecurityPolicy *native = lfirst(lc);
 		bool		command_fits = native_concerns_command(native, explanation->command);
@@ -430,9 +432,7 @@ native_predicate(const Explanation *explanation, int command, PredicateUse use)
 	Expr	   *result = NULL;
 	ListCell   *lc;
 
-	if (explanation->rel->rd_rsdesc == NULL)
-		return NULL;
-	foreach(lc, explanation->rel->rd_rsdesc->policies)
+	foreach(lc, explain_natives(explanation))
 	{
 		RowSecurityPolicy *native = lfirst(lc);
 		Expr	   *expr = native->qual;
@@ -469,7 +469,7 @@ decide(const Explanation *explanation, int command, PredicateUse use)
 	Decision	decision = {NULL, NULL, true, true};
 	ListCell   *lc;
 
-	foreach(lc, governance_of(RelationGetRelid(explanation->rel))->sets)
+	foreach(lc, explain_governance(explanation)->sets)
 	{
 		const PolicySet *set = lfirst(lc);
 		PredicateResult result;
@@ -533,7 +533,7 @@ explain_applying_policies(const Explanation *explanation)
 	ListCell   *lc;
 	ListCell   *lc2;
 
-	foreach(lc, governance_of(RelationGetRelid(explanation->rel))->sets)
+	foreach(lc, explain_governance(explanation)->sets)
 	{
 		const PolicySet *set = lfirst(lc);
 
@@ -547,7 +547,7 @@ explain_applying_policies(const Explanation *explanation)
 				names = lappend(names, pstrdup(policy->name));
 		}
 	}
-	foreach(lc, explanation->rel->rd_rsdesc == NULL ? NIL : explanation->rel->rd_rsdesc->policies)
+	foreach(lc, explain_natives(explanation))
 	{
 		RowSecurityPolicy *native = lfirst(lc);
 
@@ -573,7 +573,7 @@ explain_decision(Explanation *explanation)
 	StringInfoData reason;
 	ListCell   *lc;
 
-	foreach(lc, governance_of(relid)->sets)
+	foreach(lc, explain_governance(explanation)->sets)
 		enforced |= !((const PolicySet *) lfirst(lc))->observe;
 
 	initStringInfo(&reason);
@@ -636,19 +636,18 @@ explain_decision(Explanation *explanation)
 static bool
 explain_glass(Explanation *explanation)
 {
-	Oid			relid = RelationGetRelid(explanation->rel);
 	Oid			subject = explanation->situation.subject;
 	char	   *name = GetUserNameFromId(subject, false);
 	Expr	   *native;
 
-	if (steward_bypasses(subject) || !glass_is_granted(subject))
+	if (steward_bypasses(subject) || !explain_may_break_glass(explanation))
 		return false;
 	if (explanation->command != COMMAND_SELECT)
 	{
 		explain_emit(explanation, "break-glass", name, "does not apply", "lifts what governs reading, not what governs writing", NULL);
 		return false;
 	}
-	if (!glass_is_broken(relid, subject) || explanation->situation.at >= glass_until())
+	if (!explain_is_lifted(explanation))
 	{
 		explain_emit(explanation, "break-glass", name, "does not apply",
 					 "the role may break the glass with steward.break_glass(); it is not broken in this session for this relation at that moment", NULL);
@@ -663,7 +662,7 @@ explain_glass(Explanation *explanation)
 	else
 		explain_emit(explanation, "decision", explanation->relname, "filtered",
 					 "rows for which the expression is true: row security of PostgreSQL is not lifted by break-glass",
-					 expression_in_sql(native, relid));
+					 expression_in_sql(native, RelationGetRelid(explanation->rel)));
 	return true;
 }
 
@@ -671,9 +670,9 @@ explain_glass(Explanation *explanation)
 static void
 explain(Explanation *explanation)
 {
-	Oid			relid = RelationGetRelid(explanation->rel);
 	Oid			subject = explanation->situation.subject;
-	const Governance *governance = governance_of(relid);
+	const Governance *governance = explain_governance(explanation);
+	char	   *problem;
 	ListCell   *lc;
 	ListCell   *lc2;
 
@@ -697,12 +696,18 @@ explain(Explanation *explanation)
 	}
 	explain_native_policies(explanation);
 	explain_masks(explanation);
+	if (explanation->governance != NULL)
+		explain_emit(explanation, "history", explanation->relname, "as of today",
+					 "memberships, SUPERUSER and BYPASSRLS of roles, parents of tables, steward.on_no_policy: they have no history", NULL);
 	if (explain_glass(explanation))
 		return;
 	if (steward_bypasses(subject))
 		explain_emit(explanation, "decision", explanation->relname, "bypassed",
 					 superuser_arg(subject) ? "the role is a superuser: no policy is enforced" :
 					 "the role has BYPASSRLS: no policy is enforced", "true");
+	else if ((problem = explain_unreadable(explanation)) != NULL)
+		explain_emit(explanation, "decision", explanation->relname, "cannot be told",
+					 psprintf("what applied then can no longer be read: %s", problem), NULL);
 	else
 		explain_decision(explanation);
 }
@@ -716,19 +721,17 @@ explain(Explanation *explanation)
 static void
 require_purpose(const char *purpose, Oid roleid, TimestampTz at)
 {
-	Relation	rel = table_open(steward_table(TABLE_PURPOSE), AccessShareLock);
 	List	   *granted = NIL;
 	ScanKeyData key;
-	SysScanDesc scan;
+	FactScan   *scan;
 	bool		exists;
 	ListCell   *lc;
 
 	ScanKeyInit(&key, Anum_purpose_name, BTEqualStrategyNumber,
 				F_TEXTEQ, CStringGetTextDatum(purpose));
-	scan = systable_beginscan(rel, steward_index(TABLE_PURPOSE), true, NULL, 1, &key);
-	exists = HeapTupleIsValid(systable_getnext(scan));
-	systable_endscan(scan);
-	table_close(rel, AccessShareLock);
+	scan = facts_begin(past_at(at), TABLE_PURPOSE, 1, &key);
+	exists = HeapTupleIsValid(facts_next(scan));
+	facts_end(scan);
 	if (exists)
 		return;
 
@@ -775,6 +778,40 @@ role_to_explain(const char *name)
 	return roleid;
 }
 
+/* Sets the purpose: one's own is the session's, unless another is asked about. */
+static void
+set_purpose(Explanation *explanation, const char *purpose)
+{
+	Situation  *situation = &explanation->situation;
+
+	if (purpose != NULL)
+	{
+		if (purpose[0] != '\0')
+		{
+			require_purpose(purpose, situation->subject, situation->at);
+			explanation->asked = purpose;
+		}
+	}
+	else if (situation->subject == access_subject())
+		explanation->asked = purpose_setting();
+	if (explanation->asked != NULL &&
+		purpose_is_granted(situation->subject, explanation->asked, situation->at))
+		situation->purpose = explanation->asked;
+}
+
+/* Opens and locks the relation. */
+static void
+open_relation(Explanation *explanation, Oid relid)
+{
+	LockRelationOid(relid, AccessShareLock);
+	if (!SearchSysCacheExists1(RELOID, ObjectIdGetDatum(relid)))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("relation with OID %u does not exist", relid)));
+	explanation->rel = relation_open(relid, NoLock);
+	explanation->relname = explain_relation_name(explanation->rel);
+}
+
 STEWARD_FUNCTION(steward_explain_access);
 
 /* explain_access(relation, role, purpose, command, at) */
@@ -783,7 +820,7 @@ steward_explain_access(PG_FUNCTION_ARGS)
 {
 	static const char *const arguments[] = {"relation", "role", "purpose", "command", "at"};
 	Explanation explanation;
-	Oid			relid;
+	Past	   *past;
 	char	   *command;
 
 	steward_require_preload();
@@ -807,34 +844,21 @@ steward_explain_access(PG_FUNCTION_ARGS)
 				 errmsg("unrecognized command: \"%s\"", command),
 				 errhint("The command is select, insert, update or delete.")));
 
-	/* One's own purpose is the session's, unless another is asked about. */
-	if (!PG_ARGISNULL(2))
-	{
-		explanation.asked = text_to_cstring(PG_GETARG_TEXT_PP(2));
-		if (explanation.asked[0] == '\0')
-			explanation.asked = NULL;
-		else
-			require_purpose(explanation.asked, explanation.situation.subject,
-							explanation.situation.at);
-	}
-	else if (explanation.situation.subject == access_subject())
-		explanation.asked = purpose_setting();
-	if (explanation.asked != NULL &&
-		purpose_is_granted(explanation.situation.subject, explanation.asked, explanation.situation.at))
-		explanation.situation.purpose = explanation.asked;
-
-	relid = PG_GETARG_OID(0);
-	LockRelationOid(relid, AccessShareLock);
-	if (!SearchSysCacheExists1(RELOID, ObjectIdGetDatum(relid)))
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_TABLE),
-				 errmsg("relation with OID %u does not exist", relid)));
-	explanation.rel = relation_open(relid, NoLock);
-	explanation.relname = explain_relation_name(explanation.rel);
-
 	InitMaterializedSRF(fcinfo, 0);
 	explanation.out = (ReturnSetInfo *) fcinfo->resultinfo;
-	explain(&explanation);
+	past = past_open(explanation.situation.at);
+	PG_TRY();
+	{
+		set_purpose(&explanation, PG_ARGISNULL(2) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(2)));
+		open_relation(&explanation, PG_GETARG_OID(0));
+		explain_look_back(&explanation, past);
+		explain(&explanation);
+	}
+	PG_FINALLY();
+	{
+		past_close(past);
+	}
+	PG_END_TRY();
 	relation_close(explanation.rel, NoLock);
 	PG_RETURN_NULL();
 }

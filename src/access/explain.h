@@ -5,6 +5,7 @@
  *
  * explain.c		explain_access(): policies and the decision
  * explain_mask.c	its rows about masks, and which columns are masked
+ * explain_past.c	what they stand on, for moments of the past
  * who_can.c		who_can_access()
  * last_access.c	last_access()
  *
@@ -19,6 +20,8 @@
 #include "access/mask.h"
 #include "nodes/execnodes.h"
 
+struct Past;
+
 /* What is asked: one relation, command, person, purpose and moment. */
 typedef struct Explanation
 {
@@ -28,6 +31,12 @@ typedef struct Explanation
 	const char *asked;			/* the purpose asked about, granted or not */
 	Situation	situation;
 	ReturnSetInfo *out;
+
+	/* For a moment of the past, else NULL: */
+	const Governance *governance;
+	bool		natives_known;
+	List	   *natives;		/* of RowSecurityPolicy: those of users */
+	List	   *problems;		/* natives that can no longer be read */
 } Explanation;
 
 /* What is decided about the rows. */
@@ -50,6 +59,13 @@ extern char *explain_not_granted(const char *purpose, const Situation *situation
 extern char *role_in_words(Oid roleid);
 extern char *list_in_words(List *names);
 extern char *expression_in_sql(Expr *expr, Oid relid);
+
+/* explain_past.c */
+extern const Governance *explain_governance(const Explanation *explanation);
+extern List *explain_natives(const Explanation *explanation);
+extern void explain_look_back(Explanation *explanation, const struct Past *past);
+extern char *explain_unreadable(const Explanation *explanation);
+extern bool explain_may_break_glass(const Explanation *explanation);
 
 /* explain_mask.c */
 extern void explain_masks(Explanation *explanation);

@@ -14,6 +14,7 @@
 #include "postgres.h"
 
 #include "access/explain.h"
+#include "access/history.h"
 #include "access/sysattr.h"
 #include "catalog/pg_type.h"
 #include "lib/stringinfo.h"
@@ -35,7 +36,8 @@ typedef enum MaskVerdict
 	MASK_SPARES_PURPOSE,
 	MASK_NO_CELL,				/* its condition is false for everything */
 	MASK_BEATEN,				/* another one always wins */
-	MASK_LIFTED					/* by break-glass, in this session */
+	MASK_LIFTED,				/* by break-glass, in this session */
+	MASK_UNREADABLE				/* of the past: its expressions are lost */
 } MaskVerdict;
 
 /* Is it among the purposes that see through the mask? */
@@ -78,7 +80,7 @@ always_wins(const Explanation *explanation, const PolicySet *own, const ColumnMa
 	bool		later = false;
 	ListCell   *lc;
 
-	foreach(lc, governance_of(RelationGetRelid(explanation->rel))->sets)
+	foreach(lc, explain_governance(explanation)->sets)
 	{
 		const PolicySet *set = lfirst(lc);
 		ListCell   *lc2;
@@ -90,7 +92,7 @@ always_wins(const Explanation *explanation, const PolicySet *own, const ColumnMa
 
 			if (other == mask)
 				break;
-			if (mask_attno(set, other) == mask_attno(own, mask) &&
+			if (mask_attno(set, other) == mask_attno(own, mask) && other->problem == NULL &&
 				concerns_person(other, situation) &&
 				condition_of(set, other, situation) == NULL)
 				return other;
@@ -117,6 +119,8 @@ mask_verdict(const Explanation *explanation, const PolicySet *set, const ColumnM
 		return MASK_SPARES_ROLE;
 	if (spares_purpose(mask, situation->purpose, situation->at))
 		return MASK_SPARES_PURPOSE;
+	if (mask->problem != NULL)
+		return MASK_UNREADABLE;
 	*winner = always_wins(explanation, set, mask);
 	if (*winner != NULL)
 		return MASK_BEATEN;
@@ -163,7 +167,7 @@ masks_in_words(const Explanation *explanation, const PolicySet *set, const Colum
 
 		if (other == mask)
 			break;
-		if (other->attno == mask->attno && concerns_person(other, &explanation->situation) &&
+		if (other->attno == mask->attno && other->problem == NULL && concerns_person(other, &explanation->situation) &&
 			!is_bool_const(condition_of(set, other, &explanation->situation), false))
 			appendStringInfo(&buf, ", but for those of mask \"%s\" (priority %d)",
 							 other->name, other->priority);
@@ -199,6 +203,8 @@ mask_reason(const Explanation *explanation, const PolicySet *set, const ColumnMa
 			return psprintf("mask \"%s\" (priority %d) wins in every cell", winner->name, winner->priority);
 		case MASK_LIFTED:
 			return pstrdup("lifted by break-glass");
+		case MASK_UNREADABLE:
+			return psprintf("it can no longer be read: %s", mask->problem);
 	}
 	elog(ERROR, "unrecognized verdict %d", (int) verdict);
 	return NULL;
@@ -209,7 +215,7 @@ bool
 explain_is_lifted(const Explanation *explanation)
 {
 	return glass_is_broken(RelationGetRelid(explanation->rel), explanation->situation.subject) &&
-		explanation->situation.at < glass_until();
+		glass_since() <= explanation->situation.at && explanation->situation.at < glass_until();
 }
 
 /* One row: a mask. */
@@ -222,7 +228,7 @@ explain_mask(Explanation *explanation, const PolicySet *set, const ColumnMask *m
 	char	   *expression = mask->text;
 	StringInfoData reason;
 
-	if (verdict == MASK_MASKS && explain_is_lifted(explanation))
+	if ((verdict == MASK_MASKS || verdict == MASK_UNREADABLE) && explain_is_lifted(explanation))
 		verdict = MASK_LIFTED;
 	if (verdict == MASK_MASKS)
 		expression = expression_in_sql(expression_instantiate(mask->expr, &explanation->situation),
@@ -238,11 +244,24 @@ explain_mask(Explanation *explanation, const PolicySet *set, const ColumnMask *m
 	if (set->relid != RelationGetRelid(explanation->rel))
 		appendStringInfo(&reason, "; mask of \"%s\", which governs this relation as its child",
 						 get_rel_name(set->relid));
-	if (expression == NULL)
+	if (expression == NULL && mask->problem == NULL)
 		appendStringInfoString(&reason, "; the native policy that carries its expression is gone");
 
 	explain_emit(explanation, mask->by_tag ? "tag mask" : "mask", mask->name,
-				 verdict == MASK_MASKS ? "masks" : "does not mask", reason.data, expression);
+				 verdict == MASK_MASKS ? "masks" : verdict == MASK_UNREADABLE ? "cannot be told" : "does not mask",
+				 reason.data, expression);
+}
+
+/* One row for each mask of the past whose column has gone since. */
+static void
+explain_lost_masks(Explanation *explanation, const PolicySet *set)
+{
+	List	   *lost = past_lost_masks(past_at(explanation->situation.at), set->relid);
+
+	for (int i = 0; i + 2 < list_length(lost); i += 3)
+		explain_emit(explanation, "mask", list_nth(lost, i), "cannot be told",
+					 psprintf("column %s: it was dropped since", quote_identifier(list_nth(lost, i + 1))),
+					 list_nth(lost, i + 2));
 }
 
 /* One row for each mask and column. */
@@ -252,12 +271,14 @@ explain_masks(Explanation *explanation)
 	ListCell   *lc;
 	ListCell   *lc2;
 
-	foreach(lc, governance_of(RelationGetRelid(explanation->rel))->sets)
+	foreach(lc, explain_governance(explanation)->sets)
 	{
 		const PolicySet *set = lfirst(lc);
 
 		foreach(lc2, set->masks)
 			explain_mask(explanation, set, lfirst(lc2));
+		if (explanation->governance != NULL)
+			explain_lost_masks(explanation, set);
 	}
 }
 
@@ -274,7 +295,7 @@ explain_masked_columns(const Explanation *explanation)
 	ListCell   *lc;
 	ListCell   *lc2;
 
-	foreach(lc, governance_of(RelationGetRelid(rel))->sets)
+	foreach(lc, explain_governance(explanation)->sets)
 	{
 		const PolicySet *set = lfirst(lc);
 
@@ -284,8 +305,12 @@ explain_masked_columns(const Explanation *explanation)
 			Expr	   *condition = NULL;
 			const ColumnMask *winner = NULL;
 
-			if (mask_attno(set, mask) > 0 &&
-				mask_verdict(explanation, set, mask, &condition, &winner) == MASK_MASKS)
+			MaskVerdict verdict;
+
+			if (mask_attno(set, mask) <= 0)
+				continue;
+			verdict = mask_verdict(explanation, set, mask, &condition, &winner);
+			if (verdict == MASK_MASKS || verdict == MASK_UNREADABLE)
 				masked = bms_add_member(masked, mask_attno(set, mask));
 		}
 	}

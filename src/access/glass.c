@@ -356,6 +356,13 @@ glass_is_broken(Oid relid, Oid subject)
 	return is_granted_since(subject, glass->start) && covers(relid);
 }
 
+/* When the glass of this session was broken. */
+TimestampTz
+glass_since(void)
+{
+	return glass == NULL ? DT_NOEND : glass->start;
+}
+
 /* Until when the glass is broken that glass_is_broken() told of. */
 TimestampTz
 glass_until(void)

@@ -17,6 +17,7 @@
 
 #include "access/access_internal.h"
 #include "access/genam.h"
+#include "access/history.h"
 #include "access/htup_details.h"
 #include "access/mask.h"
 #include "access/table.h"
@@ -351,30 +352,28 @@ audit_level_from_name(const char *name)
  * accesses logged?
  */
 static bool
-is_protected(Oid relid, bool *observe, AuditLevel *audit)
+is_protected(Oid relid, const Past *past, bool *observe, AuditLevel *audit)
 {
-	Relation	rel = table_open(steward_table(TABLE_PROTECTED_RELATION), AccessShareLock);
 	ScanKeyData key;
-	SysScanDesc scan;
+	FactScan   *scan;
 	HeapTuple	tup;
 	bool		found = false;
 
 	ScanKeyInit(&key, Anum_protected_relation_relation, BTEqualStrategyNumber,
 				F_OIDEQ, ObjectIdGetDatum(relid));
-	scan = systable_beginscan(rel, steward_index(TABLE_PROTECTED_RELATION), true, NULL, 1, &key);
-	if (HeapTupleIsValid(tup = systable_getnext(scan)))
+	scan = facts_begin(past, TABLE_PROTECTED_RELATION, 1, &key);
+	if (HeapTupleIsValid(tup = facts_next(scan)))
 	{
 		bool		isnull;
 		char	   *mode = TextDatumGetCString(heap_getattr(tup, Anum_protected_relation_mode,
-															RelationGetDescr(rel), &isnull));
+															facts_desc(scan), &isnull));
 
 		found = true;
 		*observe = strcmp(mode, "observe") == 0;
 		*audit = audit_level_from_name(TextDatumGetCString(heap_getattr(tup, Anum_protected_relation_audit,
 																		RelationGetDescr(rel), &isnull)));
 	}
-	systable_endscan(scan);
-	table_close(rel, AccessShareLock);
+	facts_end(scan);
 	return found;
 }
 
@@ -462,46 +461,43 @@ find_policy(List *policies, const char *name)
  * whose role was dropped: then nobody did.
  */
 static void
-read_authors(Oid relid, List *policies)
+read_authors(Oid relid, const Past *past, List *policies)
 {
-	Relation	rel = table_open(steward_table(TABLE_ROW_POLICY_AUTHOR), AccessShareLock);
 	ScanKeyData key;
-	SysScanDesc scan;
+	FactScan   *scan;
 	HeapTuple	tup;
 
 	ScanKeyInit(&key, Anum_row_policy_author_relation, BTEqualStrategyNumber,
 				F_OIDEQ, ObjectIdGetDatum(relid));
-	scan = systable_beginscan(rel, steward_index(TABLE_ROW_POLICY_AUTHOR), true, NULL, 1, &key);
-	while (HeapTupleIsValid(tup = systable_getnext(scan)))
+	scan = facts_begin(past, TABLE_ROW_POLICY_AUTHOR, 1, &key);
+	while (HeapTupleIsValid(tup = facts_next(scan)))
 	{
 		bool		isnull;
-		TupleDesc	desc = RelationGetDescr(rel);
+		TupleDesc	desc = facts_desc(scan);
 		Name		name = DatumGetName(heap_getattr(tup, Anum_row_policy_author_policy, desc, &isnull));
 		RowPolicy  *policy = find_policy(policies, NameStr(*name));
 
 		if (policy != NULL)
 			policy->created_by = DatumGetObjectId(heap_getattr(tup, Anum_row_policy_author_role, desc, &isnull));
 	}
-	systable_endscan(scan);
-	table_close(rel, AccessShareLock);
+	facts_end(scan);
 }
 
 /* Gives the policies of a relation their roles. */
 static void
-read_roles(Oid relid, List *policies)
+read_roles(Oid relid, const Past *past, List *policies)
 {
-	Relation	rel = table_open(steward_table(TABLE_ROW_POLICY_ROLE), AccessShareLock);
 	ScanKeyData key;
-	SysScanDesc scan;
+	FactScan   *scan;
 	HeapTuple	tup;
 
 	ScanKeyInit(&key, Anum_row_policy_role_relation, BTEqualStrategyNumber,
 				F_OIDEQ, ObjectIdGetDatum(relid));
-	scan = systable_beginscan(rel, steward_index(TABLE_ROW_POLICY_ROLE), true, NULL, 1, &key);
-	while (HeapTupleIsValid(tup = systable_getnext(scan)))
+	scan = facts_begin(past, TABLE_ROW_POLICY_ROLE, 1, &key);
+	while (HeapTupleIsValid(tup = facts_next(scan)))
 	{
 		bool		isnull;
-		TupleDesc	desc = RelationGetDescr(rel);
+		TupleDesc	desc = facts_desc(scan);
 		char	   *name = NameStr(*DatumGetName(heap_getattr(tup, Anum_row_policy_role_policy, desc, &isnull)));
 		Oid			role = DatumGetObjectId(heap_getattr(tup, Anum_row_policy_role_role, desc, &isnull));
 		ListCell   *lc;
@@ -520,8 +516,7 @@ read_roles(Oid relid, List *policies)
 			break;
 		}
 	}
-	systable_endscan(scan);
-	table_close(rel, AccessShareLock);
+	facts_end(scan);
 }
 
 /* Is the native policy one that only carries ours? */
@@ -606,6 +601,10 @@ policy_make_ready(const RowPolicy *const_policy, Oid relid)
 
 	if (likely(policy->ready))
 		return;
+	if (policy->problem != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("row policy \"%s\" of that moment can no longer be read: %s", policy->name, policy->problem)));
 	if (policy->qual == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
@@ -662,37 +661,59 @@ read_expressions(Relation rel, List *policies)
 	}
 }
 
+/*
+ * The same for a moment of the past.  A policy whose expressions can no longer
+ * be parsed or used says why.
+ */
+static void
+read_past_expressions(Relation rel, const Past *past, List *policies)
+{
+	ListCell   *lc;
+
+	foreach(lc, past_expressions(past, HISTORY_ROW_POLICY, rel))
+	{
+		PastExpression *expression = lfirst(lc);
+		RowPolicy  *policy = find_policy(policies, expression->name);
+
+		if (policy == NULL)
+			continue;
+		policy->text = expression->using_text;
+		(void) past_parse(past, rel, expression, &policy->qual, &policy->check, &policy->problem);
+	}
+}
+
 /* Reads the policies of one protected relation, ordered by name. */
 static PolicySet *
-read_policy_set(Oid relid, bool observe)
+read_policy_set(Oid relid, const Past *past, bool observe)
 {
 	PolicySet  *set = palloc0(sizeof(PolicySet));
 	Relation	rel;
 	ScanKeyData key;
-	SysScanDesc scan;
+	FactScan   *scan;
 	HeapTuple	tup;
 
 	set->relid = relid;
 	set->observe = observe;
-	set->context = CurrentMemoryContext;
+	set->context = past == NULL ? CurrentMemoryContext : NULL;
 
-	rel = table_open(steward_table(TABLE_ROW_POLICY), AccessShareLock);
 	ScanKeyInit(&key, Anum_row_policy_relation, BTEqualStrategyNumber,
 				F_OIDEQ, ObjectIdGetDatum(relid));
-	scan = systable_beginscan(rel, steward_index(TABLE_ROW_POLICY), true, NULL, 1, &key);
-	while (HeapTupleIsValid(tup = systable_getnext(scan)))
-		set->policies = lappend(set->policies, read_policy(tup, RelationGetDescr(rel)));
-	systable_endscan(scan);
-	table_close(rel, AccessShareLock);
+	scan = facts_begin(past, TABLE_ROW_POLICY, 1, &key);
+	while (HeapTupleIsValid(tup = facts_next(scan)))
+		set->policies = lappend(set->policies, read_policy(tup, facts_desc(scan)));
+	facts_end(scan);
 
 	rel = table_open(relid, AccessShareLock);
 	if (set->policies != NIL)
 	{
-		read_roles(relid, set->policies);
-		read_authors(relid, set->policies);
-		read_expressions(rel, set->policies);
+		read_roles(relid, past, set->policies);
+		read_authors(relid, past, set->policies);
+		if (past == NULL)
+			read_expressions(rel, set->policies);
+		else
+			read_past_expressions(rel, past, set->policies);
 	}
-	set->masks = masks_read(rel);
+	set->masks = masks_read(rel, past);
 	table_close(rel, AccessShareLock);
 	return set;
 }
@@ -734,7 +755,7 @@ is_or_has_foreign(Oid relid)
  * whether the very relation is governed.
  */
 static pg_noinline void
-read_governance(Governance *governance, List *ancestors, bool *governed)
+read_governance(Governance *governance, List *ancestors, const Past *past, bool *governed)
 {
 	List	   *chain = lcons_oid(governance->relid, list_copy(ancestors));
 	List	   *protectors = NIL;
@@ -746,7 +767,7 @@ read_governance(Governance *governance, List *ancestors, bool *governed)
 
 	foreach(lc, chain)
 	{
-		if (is_protected(lfirst_oid(lc), &observe, &audit))
+		if (is_protected(lfirst_oid(lc), past, &observe, &audit))
 		{
 			governance->audit = Max(governance->audit, audit);
 			protectors = lappend_oid(protectors, lfirst_oid(lc));
@@ -760,7 +781,7 @@ read_governance(Governance *governance, List *ancestors, bool *governed)
 	forboth(lc, protectors, lc_observe, observes)
 	{
 		Oid			relid = lfirst_oid(lc);
-		PolicySet  *set = read_policy_set(relid, lfirst_int(lc_observe));
+		PolicySet  *set = read_policy_set(relid, past, lfirst_int(lc_observe));
 
 		if (relid != governance->relid)
 		{
@@ -837,7 +858,7 @@ governance_of(Oid relid)
 
 		entry->valid = true;
 		ancestors = governance_ancestors(relid);
-		read_governance(&governance, ancestors, &entry->governed);
+		read_governance(&governance, ancestors, NULL, &entry->governed);
 		if (ancestors != NIL)
 		{
 			track(relid);
@@ -888,10 +909,27 @@ governance_audit(Oid relid)
 		return entry->governance.audit;
 	foreach(lc, lcons_oid(relid, governance_ancestors(relid)))
 	{
-		if (is_protected(lfirst_oid(lc), &observe, &audit))
+		if (is_protected(lfirst_oid(lc), NULL, &observe, &audit))
 			strongest = Max(strongest, audit);
 	}
 	return strongest;
+}
+
+/*
+ * The same for a moment of the past, in the current memory context.  Parents
+ * are those of today.
+ */
+const Governance *
+governance_at(Oid relid, const Past *past)
+{
+	Governance *governance = palloc0(sizeof(Governance));
+	bool		governed;
+
+	if (unlikely(entries == NULL))
+		create_caches();
+	governance->relid = relid;
+	read_governance(governance, governance_ancestors(relid), past, &governed);
+	return governance;
 }
 
 /* Is the relation governed? */

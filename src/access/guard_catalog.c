@@ -16,6 +16,7 @@
 
 #include "access/genam.h"
 #include "access/guard.h"
+#include "access/history.h"
 #include "access/htup_details.h"
 #include "access/table.h"
 #include "catalog/dependency.h"
@@ -573,5 +574,8 @@ void
 guard_delete_rows_about(Oid relid)
 {
 	if (visit_rows_about(relid, true))
+	{
 		governance_changed(steward_table(TABLE_PROTECTED_RELATION));
+		history_touch_everything();
+	}
 }

@@ -15,6 +15,7 @@
 
 #include "access/genam.h"
 #include "access/guard.h"
+#include "access/history.h"
 #include "access/htup_details.h"
 #include "access/table.h"
 #include "access/xact.h"
@@ -654,6 +655,7 @@ access_object_access(ObjectAccessType access, Oid classId, Oid objectId, int sub
 	if (access != OAT_POST_CREATE && access != OAT_POST_ALTER &&
 		access != OAT_DROP && access != OAT_TRUNCATE)
 		return;
+	history_object_access(access, classId, objectId, subId);
 	if ((current_level != NULL && current_level->finishing) || !governance_any())
 		return;
 

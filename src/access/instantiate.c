@@ -22,6 +22,7 @@
 
 #include "access/access_internal.h"
 #include "access/genam.h"
+#include "access/history.h"
 #include "access/htup_details.h"
 #include "access/table.h"
 #include "catalog/pg_collation.h"
@@ -183,37 +184,35 @@ attribute_const(FuncExpr *call, const char *key, bool typed, const Situation *si
 
 	if (typed)
 	{
-		if (!subject_attribute_as(situation->subject, key, call->funcresulttype, &value))
+		if (!subject_attribute_as(situation->subject, key, situation->at, call->funcresulttype, &value))
 			return NULL;
 		return typed_const(call->funcresulttype, call->funccollid, value, false);
 	}
-	value = subject_attribute(situation->subject, key, &found);
+	value = subject_attribute_at(situation->subject, key, situation->at, &found);
 	return typed_const(TEXTARRAYOID, DEFAULT_COLLATION_OID,
 					   found ? PointerGetDatum(DatumGetArrayTypePCopy(value)) : (Datum) 0, !found);
 }
 
-/* The keys of the attributes of a role. */
+/* The keys of the attributes that a role has at a moment. */
 static List *
-attribute_keys(Oid roleid)
+attribute_keys(Oid roleid, TimestampTz at)
 {
-	Relation	rel = table_open(steward_table(TABLE_ROLE_ATTRIBUTE), AccessShareLock);
 	List	   *keys = NIL;
 	ScanKeyData key;
-	SysScanDesc scan;
+	FactScan   *scan;
 	HeapTuple	tup;
 
 	ScanKeyInit(&key, Anum_role_attribute_role, BTEqualStrategyNumber,
 				F_OIDEQ, ObjectIdGetDatum(roleid));
-	scan = systable_beginscan(rel, steward_index(TABLE_ROLE_ATTRIBUTE), true, NULL, 1, &key);
-	while (HeapTupleIsValid(tup = systable_getnext(scan)))
+	scan = facts_begin(past_at(at), TABLE_ROLE_ATTRIBUTE, 1, &key);
+	while (HeapTupleIsValid(tup = facts_next(scan)))
 	{
 		bool		isnull;
 
 		keys = lappend(keys, TextDatumGetCString(heap_getattr(tup, Anum_role_attribute_key,
-															  RelationGetDescr(rel), &isnull)));
+															  facts_desc(scan), &isnull)));
 	}
-	systable_endscan(scan);
-	table_close(rel, AccessShareLock);
+	facts_end(scan);
 	return keys;
 }
 
@@ -248,7 +247,7 @@ attribute_choice(Node *key, Oid type, const Situation *situation)
 	List	   *whens = NIL;
 	ListCell   *lc;
 
-	foreach(lc, attribute_keys(situation->subject))
+	foreach(lc, attribute_keys(situation->subject, situation->at))
 	{
 		char	   *name = lfirst(lc);
 		Expr	   *matches = make_opclause(TextEqualOperator, BOOLOID, false,
@@ -258,9 +257,9 @@ attribute_choice(Node *key, Oid type, const Situation *situation)
 		bool		found;
 
 		if (type == TEXTOID)
-			found = subject_attribute_as(situation->subject, name, TEXTOID, &value);
+			found = subject_attribute_as(situation->subject, name, situation->at, TEXTOID, &value);
 		else
-			value = subject_attribute(situation->subject, name, &found);
+			value = subject_attribute_at(situation->subject, name, situation->at, &found);
 		if (found)
 			whens = lappend(whens, make_when(matches, typed_const(type, DEFAULT_COLLATION_OID, value, false)));
 	}

@@ -22,6 +22,7 @@
 #include "access/access_internal.h"
 #include "access/break.h"
 #include "access/genam.h"
+#include "access/history.h"
 #include "access/htup_details.h"
 #include "access/mask.h"
 #include "access/table.h"
@@ -121,6 +122,15 @@ carried_mask(Expr *qual)
 	return linitial(((RowExpr *) test->arg)->args);
 }
 
+/* The number of the column in ROW(mask, column) IS NOT NULL. */
+static AttrNumber
+carried_column(Expr *qual)
+{
+	RowExpr    *row = (RowExpr *) ((NullTest *) qual)->arg;
+
+	return lsecond_node(Var, row->args)->varattno;
+}
+
 static ArrayType *
 read_purposes(HeapTuple tup, int attno, TupleDesc desc)
 {
@@ -132,21 +142,19 @@ read_purposes(HeapTuple tup, int attno, TupleDesc desc)
 
 /* Gives the masks the roles that wrote them. */
 static void
-read_authors(Oid relid, List *masks)
+read_authors(Oid relid, const Past *past, List *masks)
 {
-	Relation	table = table_open(steward_table(TABLE_COLUMN_MASK_AUTHOR), AccessShareLock);
-	TupleDesc	desc = RelationGetDescr(table);
 	ScanKeyData key;
-	SysScanDesc scan;
+	FactScan   *scan;
 	HeapTuple	tup;
 
 	ScanKeyInit(&key, Anum_column_mask_author_relation, BTEqualStrategyNumber,
 				F_OIDEQ, ObjectIdGetDatum(relid));
-	scan = systable_beginscan(table, steward_index(TABLE_COLUMN_MASK_AUTHOR), true, NULL, 1, &key);
-	while (HeapTupleIsValid(tup = systable_getnext(scan)))
+	scan = facts_begin(past, TABLE_COLUMN_MASK_AUTHOR, 1, &key);
+	while (HeapTupleIsValid(tup = facts_next(scan)))
 	{
 		bool		isnull;
-		char	   *name = NameStr(*DatumGetName(heap_getattr(tup, Anum_column_mask_author_mask, desc, &isnull)));
+		char	   *name = NameStr(*DatumGetName(heap_getattr(tup, Anum_column_mask_author_mask, facts_desc(scan), &isnull)));
 		ListCell   *lc;
 
 		foreach(lc, masks)
@@ -154,64 +162,88 @@ read_authors(Oid relid, List *masks)
 			ColumnMask *mask = lfirst(lc);
 
 			if (strcmp(mask->name, name) == 0)
-				mask->created_by = DatumGetObjectId(heap_getattr(tup, Anum_column_mask_author_role, desc, &isnull));
+				mask->created_by = DatumGetObjectId(heap_getattr(tup, Anum_column_mask_author_role, facts_desc(scan), &isnull));
 		}
 	}
-	systable_endscan(scan);
-	table_close(table, AccessShareLock);
+	facts_end(scan);
 }
 
 /* Reads the masks on single columns of a relation. */
-static List *
-read_column_masks(Relation rel)
+/*
+ * Gives the masks of a moment of the past their expressions.  One whose
+ * expressions can no longer be parsed or used says why.
+ */
+static void
+read_past_expressions(Relation rel, const Past *past, List *masks)
 {
-	Relation	table = table_open(steward_table(TABLE_COLUMN_MASK), AccessShareLock);
-	Relation	roles;
-	TupleDesc	desc = RelationGetDescr(table);
+	ListCell   *lc;
+	ListCell   *lc2;
+
+	foreach(lc, past_expressions(past, HISTORY_COLUMN_MASK, rel))
+	{
+		PastExpression *expression = lfirst(lc);
+
+		foreach(lc2, masks)
+		{
+			ColumnMask *mask = lfirst(lc2);
+
+			if (strcmp(mask->name, expression->name) != 0)
+				continue;
+			mask->text = expression->using_text;
+			if (past_parse(past, rel, expression, &mask->expr, &mask->when, &mask->problem))
+				mask->expr = carried_mask(mask->expr);
+		}
+	}
+}
+
+static List *
+read_column_masks(Relation rel, const Past *past)
+{
 	List	   *masks = NIL;
 	ScanKeyData key;
-	SysScanDesc scan;
+	FactScan   *scan;
 	HeapTuple	tup;
 	bool		isnull;
 	ListCell   *lc;
 
 	ScanKeyInit(&key, Anum_column_mask_relation, BTEqualStrategyNumber,
 				F_OIDEQ, ObjectIdGetDatum(RelationGetRelid(rel)));
-	scan = systable_beginscan(table, steward_index(TABLE_COLUMN_MASK), true, NULL, 1, &key);
-	while (HeapTupleIsValid(tup = systable_getnext(scan)))
+	scan = facts_begin(past, TABLE_COLUMN_MASK, 1, &key);
+	while (HeapTupleIsValid(tup = facts_next(scan)))
 	{
 		ColumnMask *mask = palloc0(sizeof(ColumnMask));
 
-		mask->name = pstrdup(NameStr(*DatumGetName(heap_getattr(tup, Anum_column_mask_name, desc, &isnull))));
-		mask->attno = DatumGetInt16(heap_getattr(tup, Anum_column_mask_column, desc, &isnull));
-		mask->priority = DatumGetInt32(heap_getattr(tup, Anum_column_mask_priority, desc, &isnull));
-		mask->unless_purposes = read_purposes(tup, Anum_column_mask_purposes, desc);
+		mask->name = pstrdup(NameStr(*DatumGetName(heap_getattr(tup, Anum_column_mask_name, facts_desc(scan), &isnull))));
+		mask->attno = DatumGetInt16(heap_getattr(tup, Anum_column_mask_column, facts_desc(scan), &isnull));
+		mask->priority = DatumGetInt32(heap_getattr(tup, Anum_column_mask_priority, facts_desc(scan), &isnull));
+		mask->unless_purposes = read_purposes(tup, Anum_column_mask_purposes, facts_desc(scan));
 		masks = lappend(masks, mask);
 	}
-	systable_endscan(scan);
-	table_close(table, AccessShareLock);
+	facts_end(scan);
 	if (masks == NIL)
 		return NIL;
 
-	roles = table_open(steward_table(TABLE_COLUMN_MASK_ROLE), AccessShareLock);
-	desc = RelationGetDescr(roles);
 	ScanKeyInit(&key, Anum_column_mask_role_relation, BTEqualStrategyNumber,
 				F_OIDEQ, ObjectIdGetDatum(RelationGetRelid(rel)));
-	scan = systable_beginscan(roles, steward_index(TABLE_COLUMN_MASK_ROLE), true, NULL, 1, &key);
-	while (HeapTupleIsValid(tup = systable_getnext(scan)))
+	scan = facts_begin(past, TABLE_COLUMN_MASK_ROLE, 1, &key);
+	while (HeapTupleIsValid(tup = facts_next(scan)))
 	{
-		char	   *name = NameStr(*DatumGetName(heap_getattr(tup, Anum_column_mask_role_mask, desc, &isnull)));
+		char	   *name = NameStr(*DatumGetName(heap_getattr(tup, Anum_column_mask_role_mask, facts_desc(scan), &isnull)));
 
 		foreach(lc, masks)
 		{
 			if (strcmp(((ColumnMask *) lfirst(lc))->name, name) == 0)
-				add_role(lfirst(lc), DatumGetObjectId(heap_getattr(tup, Anum_column_mask_role_role, desc, &isnull)));
+				add_role(lfirst(lc), DatumGetObjectId(heap_getattr(tup, Anum_column_mask_role_role, facts_desc(scan), &isnull)));
 		}
 	}
-	systable_endscan(scan);
-	table_close(roles, AccessShareLock);
+	facts_end(scan);
 
-	read_authors(RelationGetRelid(rel), masks);
+	read_authors(RelationGetRelid(rel), past, masks);
+	if (past != NULL)
+	{
+		read_past_expressions(rel, past, masks);
+		return masks;
+	}
 	foreach(lc, masks)
 	{
 		ColumnMask *mask = lfirst(lc);
@@ -222,6 +254,10 @@ read_column_masks(Relation rel)
 			continue;
 		mask->expr = copyObject(carried_mask(carrier->qual));
 		mask->when = copyObject(carrier->with_check_qual);
+
+		/* A restore numbers columns anew; the carrier has followed. */
+		if (mask->expr != NULL)
+			mask->attno = carried_column(carrier->qual);
 	}
 	return masks;
 }
@@ -330,51 +366,44 @@ typedef struct TagMask
 
 /* Reads all masks by tag. */
 static List *
-read_tag_masks(void)
+read_tag_masks(const Past *past)
 {
-	Relation	table = table_open(steward_table(TABLE_TAG_MASK), AccessShareLock);
-	Relation	roles;
-	TupleDesc	desc = RelationGetDescr(table);
 	List	   *masks = NIL;
-	SysScanDesc scan;
+	FactScan   *scan;
 	HeapTuple	tup;
 	bool		isnull;
 	ListCell   *lc;
 
-	scan = systable_beginscan(table, steward_index(TABLE_TAG_MASK), true, NULL, 0, NULL);
-	while (HeapTupleIsValid(tup = systable_getnext(scan)))
+	scan = facts_begin(past, TABLE_TAG_MASK, 0, NULL);
+	while (HeapTupleIsValid(tup = facts_next(scan)))
 	{
 		TagMask    *tag_mask = palloc0(sizeof(TagMask));
 		ColumnMask *mask = &tag_mask->mask;
 
-		mask->name = pstrdup(NameStr(*DatumGetName(heap_getattr(tup, Anum_tag_mask_name, desc, &isnull))));
-		tag_mask->tag = TextDatumGetCString(heap_getattr(tup, Anum_tag_mask_tag, desc, &isnull));
-		tag_mask->text = TextDatumGetCString(heap_getattr(tup, Anum_tag_mask_expr, desc, &isnull));
-		mask->priority = DatumGetInt32(heap_getattr(tup, Anum_tag_mask_priority, desc, &isnull));
-		mask->unless_purposes = read_purposes(tup, Anum_tag_mask_purposes, desc);
+		mask->name = pstrdup(NameStr(*DatumGetName(heap_getattr(tup, Anum_tag_mask_name, facts_desc(scan), &isnull))));
+		tag_mask->tag = TextDatumGetCString(heap_getattr(tup, Anum_tag_mask_tag, facts_desc(scan), &isnull));
+		tag_mask->text = TextDatumGetCString(heap_getattr(tup, Anum_tag_mask_expr, facts_desc(scan), &isnull));
+		mask->priority = DatumGetInt32(heap_getattr(tup, Anum_tag_mask_priority, facts_desc(scan), &isnull));
+		mask->unless_purposes = read_purposes(tup, Anum_tag_mask_purposes, facts_desc(scan));
 		mask->by_tag = true;
 		masks = lappend(masks, tag_mask);
 	}
-	systable_endscan(scan);
-	table_close(table, AccessShareLock);
+	facts_end(scan);
 	if (masks == NIL)
 		return NIL;
 
-	roles = table_open(steward_table(TABLE_TAG_MASK_ROLE), AccessShareLock);
-	desc = RelationGetDescr(roles);
-	scan = systable_beginscan(roles, steward_index(TABLE_TAG_MASK_ROLE), true, NULL, 0, NULL);
-	while (HeapTupleIsValid(tup = systable_getnext(scan)))
+	scan = facts_begin(past, TABLE_TAG_MASK_ROLE, 0, NULL);
+	while (HeapTupleIsValid(tup = facts_next(scan)))
 	{
-		char	   *name = NameStr(*DatumGetName(heap_getattr(tup, Anum_tag_mask_role_mask, desc, &isnull)));
+		char	   *name = NameStr(*DatumGetName(heap_getattr(tup, Anum_tag_mask_role_mask, facts_desc(scan), &isnull)));
 
 		foreach(lc, masks)
 		{
 			if (strcmp(((TagMask *) lfirst(lc))->mask.name, name) == 0)
-				add_role(lfirst(lc), DatumGetObjectId(heap_getattr(tup, Anum_tag_mask_role_role, desc, &isnull)));
+				add_role(lfirst(lc), DatumGetObjectId(heap_getattr(tup, Anum_tag_mask_role_role, facts_desc(scan), &isnull)));
 		}
 	}
-	systable_endscan(scan);
-	table_close(roles, AccessShareLock);
+	facts_end(scan);
 	return masks;
 }
 
@@ -399,17 +428,19 @@ has_labels(Oid relid)
 }
 
 static List *
-read_masks_by_tag(Relation rel)
+read_masks_by_tag(Relation rel, const Past *past)
 {
 	List	   *tag_masks;
 	List	   *masks = NIL;
 
-	if (!has_labels(RelationGetRelid(rel)) || (tag_masks = read_tag_masks()) == NIL)
+	if ((past == NULL && !has_labels(RelationGetRelid(rel))) || (tag_masks = read_tag_masks(past)) == NIL)
 		return NIL;
 	for (AttrNumber attno = 1; attno <= RelationGetNumberOfAttributes(rel); attno++)
 	{
 		Form_pg_attribute att = TupleDescAttr(RelationGetDescr(rel), attno - 1);
-		List	   *tags = att->attisdropped ? NIL : mask_column_tags(RelationGetRelid(rel), attno);
+		List	   *tags = att->attisdropped ? NIL :
+		past == NULL ? mask_column_tags(RelationGetRelid(rel), attno) :
+		past_column_tags(past, RelationGetRelid(rel), attno);
 		ListCell   *lc;
 
 		if (tags == NIL)
@@ -448,16 +479,16 @@ compare_masks(const ListCell *a, const ListCell *b)
 	return strcmp(x->name, y->name);
 }
 
-/* The masks of a protected relation, by column and priority. */
+/* The masks of a protected relation, now or in the past, by column and priority. */
 List *
-masks_read(Relation rel)
+masks_read(Relation rel, const Past *past)
 {
 	List	   *masks;
 
 	/* The library may run with the SQL of a version that had none. */
 	if (!steward_has_table(TABLE_COLUMN_MASK) || !steward_has_table(TABLE_TAG_MASK))
 		return NIL;
-	masks = list_concat(read_column_masks(rel), read_masks_by_tag(rel));
+	masks = list_concat(read_column_masks(rel, past), read_masks_by_tag(rel, past));
 	list_sort(masks, compare_masks);
 	return masks;
 }
@@ -499,6 +530,10 @@ mask_make_ready(const ColumnMask *const_mask, Oid relid)
 
 	if (likely(mask->plan_expr != NULL))
 		return;
+	if (mask->problem != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("mask \"%s\" of that moment can no longer be read: %s", mask->name, mask->problem)));
 	error_context_stack = &callback;
 	old = MemoryContextSwitchTo(GetMemoryChunkContext(mask));
 	if (mask->by_tag)
@@ -815,7 +850,7 @@ mask_check_label(const ObjectAddress *column, const char *label)
 	second_person_check_label(column, !includes_tags(old, tags), !includes_tags(tags, old));
 
 	get_atttypetypmodcoll(relid, column->objectSubId, &type, &typmod, &collation);
-	foreach(lc, tags == NIL ? NIL : read_tag_masks())
+	foreach(lc, tags == NIL ? NIL : read_tag_masks(NULL))
 	{
 		TagMask    *tag_mask = lfirst(lc);
 
@@ -829,4 +864,5 @@ mask_check_label(const ObjectAddress *column, const char *label)
 				(errmsg("table \"%s\" is not protected: masks by tag do not apply to it", get_rel_name(relid)),
 				 errhint("Protect it with steward.protect().")));
 	governance_changed(relid);
+	history_touch(HISTORY_COLUMN_TAG);
 }

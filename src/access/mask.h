@@ -18,6 +18,8 @@
 
 #define MAX_TAG_LENGTH 63		/* bytes */
 
+struct Past;
+
 /* One mask on one column. */
 typedef struct ColumnMask
 {
@@ -29,13 +31,16 @@ typedef struct ColumnMask
 	Oid		   *unless_roles;	/* InvalidOid stands for public */
 	ArrayType  *unless_purposes;	/* text[]; NULL: none spares */
 	Oid			created_by;		/* not by tag */
-	char	   *text;			/* by tag: parsed for each column */
+	char	   *text;			/* by tag: parsed for each column; of the
+								 * past: as it was carried */
 	char	   *tag;			/* by tag */
 	Expr	   *expr;			/* as parsed, Vars are of varno 1; NULL: lost */
 	Expr	   *when;			/* NULL: every cell */
 	Expr	   *plan_expr;		/* ready for a query, see RowPolicy */
 	Expr	   *plan_when;
 	List	   *relations;		/* OIDs that sub-selects read */
+	char	   *problem;		/* of a moment of the past: why it can no
+								 * longer be read, or NULL */
 } ColumnMask;
 
 /* What building a mask has found out. */
@@ -49,7 +54,7 @@ typedef struct MaskResult
 } MaskResult;
 
 /* mask.c */
-extern List *masks_read(Relation rel);
+extern List *masks_read(Relation rel, const struct Past *past);
 extern char *mask_carrier_name(const char *mask);
 extern Expr *carried_mask(Expr *qual);
 extern List *mask_column_tags(Oid relid, AttrNumber attno);

@@ -17,6 +17,7 @@
 
 #include "access/access_internal.h"
 #include "access/genam.h"
+#include "access/history.h"
 #include "access/htup_details.h"
 #include "access/mask.h"
 #include "access/table.h"
@@ -168,6 +169,8 @@ steward_create_carrier(PG_FUNCTION_ARGS)
 
 	create_native_policy(rel, name, expression_parse("using_expr", using_text),
 						 check_text == NULL ? NULL : expression_parse("check_expr", check_text));
+	if (OidIsValid(creator))
+		history_note_written(relid, name, using_text, check_text);
 	table_close(rel, NoLock);
 	PG_RETURN_VOID();
 }
@@ -256,6 +259,8 @@ steward_create_mask_carrier(PG_FUNCTION_ARGS)
 
 	create_native_policy(rel, mask_carrier_name(NameStr(*PG_GETARG_NAME(1))), (Node *) test,
 						 when_text == NULL ? NULL : expression_parse("when_expr", when_text));
+	if (OidIsValid(creator))
+		history_note_written(relid, mask_carrier_name(NameStr(*PG_GETARG_NAME(1))), mask_text, when_text);
 	table_close(rel, NoLock);
 	PG_RETURN_VOID();
 }

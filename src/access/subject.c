@@ -18,6 +18,7 @@
 
 #include "access/access_internal.h"
 #include "access/genam.h"
+#include "access/history.h"
 #include "access/htup_details.h"
 #include "access/parallel.h"
 #include "access/table.h"
@@ -304,28 +305,26 @@ interval_holds(const GrantInterval *interval, TimestampTz at)
 
 /* Reads the intervals in which purpose is granted to roleid. */
 static List *
-read_grants(Oid roleid, const char *purpose)
+read_grants(Oid roleid, const char *purpose, const Past *past)
 {
-	Relation	rel = table_open(steward_table(TABLE_PURPOSE_GRANT), AccessShareLock);
 	List	   *intervals = NIL;
 	ScanKeyData key;
-	SysScanDesc scan;
+	FactScan   *scan;
 	HeapTuple	tup;
 
 	ScanKeyInit(&key, Anum_purpose_grant_purpose, BTEqualStrategyNumber,
 				F_TEXTEQ, CStringGetTextDatum(purpose));
-	scan = systable_beginscan(rel, steward_index(TABLE_PURPOSE_GRANT), true, NULL, 1, &key);
-	while (HeapTupleIsValid(tup = systable_getnext(scan)))
+	scan = facts_begin(past, TABLE_PURPOSE_GRANT, 1, &key);
+	while (HeapTupleIsValid(tup = facts_next(scan)))
 	{
 		bool		isnull;
 		Oid			to_role = DatumGetObjectId(heap_getattr(tup, Anum_purpose_grant_to_role,
-															RelationGetDescr(rel), &isnull));
+															facts_desc(scan), &isnull));
 
 		if (holds_grant(roleid, to_role))
-			intervals = lappend(intervals, read_interval(tup, RelationGetDescr(rel)));
+			intervals = lappend(intervals, read_interval(tup, facts_desc(scan)));
 	}
-	systable_endscan(scan);
-	table_close(rel, AccessShareLock);
+	facts_end(scan);
 	return intervals;
 }
 
@@ -346,9 +345,19 @@ ready_cache(MemoryContext *context, List **cache, bool *valid)
 bool
 purpose_is_granted(Oid roleid, const char *purpose, TimestampTz at)
 {
+	const Past *past = past_at(at);
 	CachedGrant *grant = NULL;
 	ListCell   *lc;
 
+	if (past != NULL)
+	{
+		foreach(lc, read_grants(roleid, purpose, past))
+		{
+			if (interval_holds(lfirst(lc), at))
+				return true;
+		}
+		return false;
+	}
 	ready_cache(&grant_context, &grant_cache, &grant_cache_valid);
 	foreach(lc, grant_cache)
 	{
@@ -362,7 +371,7 @@ purpose_is_granted(Oid roleid, const char *purpose, TimestampTz at)
 	}
 	if (grant == NULL)
 	{
-		List	   *intervals = read_grants(roleid, purpose);
+		List	   *intervals = read_grants(roleid, purpose, NULL);
 		MemoryContext old;
 
 		/* Reading may have brought the news that the cache is out of date. */
@@ -394,16 +403,15 @@ purpose_is_granted(Oid roleid, const char *purpose, TimestampTz at)
 List *
 purposes_granted(Oid roleid, TimestampTz at)
 {
-	Relation	rel = table_open(steward_table(TABLE_PURPOSE_GRANT), AccessShareLock);
 	List	   *names = NIL;
-	SysScanDesc scan;
+	FactScan   *scan;
 	HeapTuple	tup;
 
-	scan = systable_beginscan(rel, steward_index(TABLE_PURPOSE_GRANT), true, NULL, 0, NULL);
-	while (HeapTupleIsValid(tup = systable_getnext(scan)))
+	scan = facts_begin(past_at(at), TABLE_PURPOSE_GRANT, 0, NULL);
+	while (HeapTupleIsValid(tup = facts_next(scan)))
 	{
 		bool		isnull;
-		TupleDesc	desc = RelationGetDescr(rel);
+		TupleDesc	desc = facts_desc(scan);
 		Oid			to_role = DatumGetObjectId(heap_getattr(tup, Anum_purpose_grant_to_role, desc, &isnull));
 		char	   *name;
 
@@ -413,8 +421,7 @@ purposes_granted(Oid roleid, TimestampTz at)
 		if (names == NIL || strcmp(strVal(llast(names)), name) != 0)
 			names = lappend(names, makeString(name));
 	}
-	systable_endscan(scan);
-	table_close(rel, AccessShareLock);
+	facts_end(scan);
 	return names;
 }
 
@@ -530,17 +537,39 @@ check_purpose(char **newval, void **extra, GucSource source)
  * ------------------------------------------------------------------------
  */
 
+/* Reads the attribute of a role, as text[]; 0: it has none. */
+static Datum
+read_attribute(Oid roleid, const char *attribute, const Past *past)
+{
+	ScanKeyData key[2];
+	FactScan   *scan;
+	HeapTuple	tup;
+	Datum		value = (Datum) 0;
+
+	ScanKeyInit(&key[0], Anum_role_attribute_role, BTEqualStrategyNumber,
+				F_OIDEQ, ObjectIdGetDatum(roleid));
+	ScanKeyInit(&key[1], Anum_role_attribute_key, BTEqualStrategyNumber,
+				F_TEXTEQ, CStringGetTextDatum(attribute));
+	scan = facts_begin(past, TABLE_ROLE_ATTRIBUTE, 2, key);
+	tup = facts_next(scan);
+	if (HeapTupleIsValid(tup))
+	{
+		bool		isnull;
+
+		value = heap_getattr(tup, Anum_role_attribute_value, facts_desc(scan), &isnull);
+		value = PointerGetDatum(DatumGetArrayTypePCopy(value));
+	}
+	facts_end(scan);
+	return value;
+}
+
 /* The attribute of a role, valid until the next look-up. */
 static CachedAttribute *
 look_up_attribute(Oid roleid, const char *attribute)
 {
-	Relation	rel;
-	ScanKeyData key[2];
-	SysScanDesc scan;
-	HeapTuple	tup;
 	ListCell   *lc;
 	CachedAttribute *entry;
-	Datum		value = (Datum) 0;
+	Datum		value;
 	MemoryContext old;
 
 	ready_cache(&attribute_context, &attribute_cache, &attribute_cache_valid);
@@ -551,23 +580,7 @@ look_up_attribute(Oid roleid, const char *attribute)
 			return entry;
 	}
 
-	rel = table_open(steward_table(TABLE_ROLE_ATTRIBUTE), AccessShareLock);
-	ScanKeyInit(&key[0], Anum_role_attribute_role, BTEqualStrategyNumber,
-				F_OIDEQ, ObjectIdGetDatum(roleid));
-	ScanKeyInit(&key[1], Anum_role_attribute_key, BTEqualStrategyNumber,
-				F_TEXTEQ, CStringGetTextDatum(attribute));
-	scan = systable_beginscan(rel, steward_index(TABLE_ROLE_ATTRIBUTE), true, NULL, 2, key);
-	tup = systable_getnext(scan);
-	if (HeapTupleIsValid(tup))
-	{
-		bool		isnull;
-
-		value = heap_getattr(tup, Anum_role_attribute_value, RelationGetDescr(rel), &isnull);
-		value = PointerGetDatum(DatumGetArrayTypePCopy(value));
-	}
-	systable_endscan(scan);
-	table_close(rel, AccessShareLock);
-
+	value = read_attribute(roleid, attribute, NULL);
 	ready_cache(&attribute_context, &attribute_cache, &attribute_cache_valid);
 	old = MemoryContextSwitchTo(attribute_context);
 	entry = palloc(sizeof(CachedAttribute));
@@ -588,6 +601,20 @@ subject_attribute(Oid roleid, const char *attribute, bool *found)
 
 	*found = entry->value != (Datum) 0;
 	return entry->value;
+}
+
+/* The same at a moment, of the past too; valid until the next look-up. */
+Datum
+subject_attribute_at(Oid roleid, const char *attribute, TimestampTz at, bool *found)
+{
+	const Past *past = past_at(at);
+	Datum		value;
+
+	if (past == NULL)
+		return subject_attribute(roleid, attribute, found);
+	value = read_attribute(roleid, attribute, past);
+	*found = value != (Datum) 0;
+	return value;
 }
 
 /* The first of the values, read as the type; false where there is none. */
@@ -639,11 +666,20 @@ cached_value_as(CachedAttribute *entry, Oid type, Datum *value)
 	return true;
 }
 
-/* The same of an attribute of a role. */
+/*
+ * The first value of the attribute that a role has at a moment, read as the
+ * type; false where there is none.
+ */
 bool
-subject_attribute_as(Oid roleid, const char *attribute, Oid type, Datum *value)
+subject_attribute_as(Oid roleid, const char *attribute, TimestampTz at, Oid type, Datum *value)
 {
-	return cached_value_as(look_up_attribute(roleid, attribute), type, value);
+	const Past *past = past_at(at);
+	Datum		array;
+
+	if (past == NULL)
+		return cached_value_as(look_up_attribute(roleid, attribute), type, value);
+	array = read_attribute(roleid, attribute, past);
+	return array != (Datum) 0 && first_value_as(array, type, value);
 }
 
 /* ------------------------------------------------------------------------

@@ -16,6 +16,7 @@
 
 #include "access/access_internal.h"
 #include "access/genam.h"
+#include "access/history.h"
 #include "access/htup_details.h"
 #include "access/mask.h"
 #include "access/table.h"
@@ -303,6 +304,7 @@ check_label(const ObjectAddress *object, const char *label)
 	{
 		trusted_valid = false;
 		governance_changed(steward_table(TABLE_PROTECTED_RELATION));
+		history_touch(HISTORY_TRUSTED_OBJECT);
 	}
 }
 

@@ -14,6 +14,7 @@
 
 #include "access/explain.h"
 #include "access/genam.h"
+#include "access/history.h"
 #include "access/htup_details.h"
 #include "access/relation.h"
 #include "access/table.h"
@@ -39,25 +40,23 @@ typedef struct Candidate
 	char	   *name;
 } Candidate;
 
-/* The roles to whom purposes are granted by name. */
+/* The roles to whom purposes are granted by name, or were at the moment. */
 static List *
-grantees_of_purposes(void)
+grantees_of_purposes(TimestampTz at)
 {
-	Relation	rel = table_open(steward_table(TABLE_PURPOSE_GRANT), AccessShareLock);
 	List	   *roles = NIL;
-	SysScanDesc scan;
+	FactScan   *scan;
 	HeapTuple	tup;
 
-	scan = systable_beginscan(rel, steward_index(TABLE_PURPOSE_GRANT), true, NULL, 0, NULL);
-	while (HeapTupleIsValid(tup = systable_getnext(scan)))
+	scan = facts_begin(past_at(at), TABLE_PURPOSE_GRANT, 0, NULL);
+	while (HeapTupleIsValid(tup = facts_next(scan)))
 	{
 		bool		isnull;
 
 		roles = list_append_unique_oid(roles, DatumGetObjectId(heap_getattr(tup, Anum_purpose_grant_to_role,
-																			RelationGetDescr(rel), &isnull)));
+																			facts_desc(scan), &isnull)));
 	}
-	systable_endscan(scan);
-	table_close(rel, AccessShareLock);
+	facts_end(scan);
 	return roles;
 }
 
@@ -95,9 +94,9 @@ compare_candidates(const ListCell *a, const ListCell *b)
  * on the relation are granted to them by name.
  */
 static List *
-candidates(Relation rel)
+candidates(Relation rel, TimestampTz at)
 {
-	List	   *named = list_concat_unique_oid(grantees_of_purposes(), grantees_of_relation(rel));
+	List	   *named = list_concat_unique_oid(grantees_of_purposes(at), grantees_of_relation(rel));
 	Relation	authid = table_open(AuthIdRelationId, AccessShareLock);
 	List	   *result = NIL;
 	SysScanDesc scan;
@@ -159,10 +158,17 @@ answer_command(const Explanation *explanation, const char *role)
 	const char *rows = "all";
 	Bitmapset  *masked = NULL;
 
-	if (governance_of(relid)->sets != NIL && !steward_bypasses(explanation->situation.subject))
+	if (explain_governance(explanation)->sets != NIL && !steward_bypasses(explanation->situation.subject))
 	{
-		Decision	decision = explain_rows(explanation);
+		char	   *problem = explain_unreadable(explanation);
+		Decision	decision;
 
+		if (problem != NULL)
+		{
+			emit(explanation, role, psprintf("cannot be told: %s", problem), explain_masked_columns(explanation));
+			return;
+		}
+		decision = explain_rows(explanation);
 		if (!decision.admitted || is_bool_const(decision.predicate, false))
 			return;
 		if (!is_bool_const(decision.predicate, true))
@@ -219,7 +225,7 @@ answer_for(Explanation *explanation, const Candidate *candidate)
 	ListCell   *lc;
 
 	/* Purposes make no difference to those above policies. */
-	if (!steward_bypasses(candidate->roleid) && governance_of(relid)->sets != NIL)
+	if (!steward_bypasses(candidate->roleid) && explain_governance(explanation)->sets != NIL)
 		purposes = list_concat(purposes, purposes_granted(candidate->roleid, explanation->situation.at));
 	explanation->situation.subject = explanation->situation.session = candidate->roleid;
 	foreach(lc, purposes)
@@ -242,6 +248,7 @@ Datum
 steward_who_can_access(PG_FUNCTION_ARGS)
 {
 	Explanation explanation;
+	Past	   *past;
 	MemoryContext context;
 	MemoryContext old;
 	Oid			relid;
@@ -264,14 +271,6 @@ steward_who_can_access(PG_FUNCTION_ARGS)
 	memset(&explanation, 0, sizeof(explanation));
 	explanation.situation.at = PG_GETARG_TIMESTAMPTZ(1);
 
-	/* What was dropped since leaves no trace, nor do memberships. */
-	if (explanation.situation.at < GetCurrentTransactionStartTimestamp())
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("who had access in the past is not known"),
-				 errdetail("Policies, masks, grants and memberships are known as they are now."),
-				 errhint("Ask about now or a moment to come.")));
-
 	relid = PG_GETARG_OID(0);
 	LockRelationOid(relid, AccessShareLock);
 	if (!SearchSysCacheExists1(RELOID, ObjectIdGetDatum(relid)))
@@ -291,14 +290,24 @@ steward_who_can_access(PG_FUNCTION_ARGS)
 	InitMaterializedSRF(fcinfo, 0);
 	explanation.out = (ReturnSetInfo *) fcinfo->resultinfo;
 	context = AllocSetContextCreate(CurrentMemoryContext, "who_can_access", ALLOCSET_DEFAULT_SIZES);
-	foreach(lc, candidates(explanation.rel))
+	past = past_open(explanation.situation.at);
+	PG_TRY();
 	{
-		CHECK_FOR_INTERRUPTS();
-		old = MemoryContextSwitchTo(context);
-		answer_for(&explanation, lfirst(lc));
-		MemoryContextSwitchTo(old);
-		MemoryContextReset(context);
+		explain_look_back(&explanation, past);
+		foreach(lc, candidates(explanation.rel, explanation.situation.at))
+		{
+			CHECK_FOR_INTERRUPTS();
+			old = MemoryContextSwitchTo(context);
+			answer_for(&explanation, lfirst(lc));
+			MemoryContextSwitchTo(old);
+			MemoryContextReset(context);
+		}
 	}
+	PG_FINALLY();
+	{
+		past_close(past);
+	}
+	PG_END_TRY();
 	MemoryContextDelete(context);
 	relation_close(explanation.rel, NoLock);
 	PG_RETURN_NULL();

@@ -26,6 +26,8 @@ $node->safe_psql('regress_source', q(
 	SELECT steward.set_attribute('regress_gone', 'limit', '{1}');
 	DROP ROLE regress_gone));
 my $before = answers($node, 'regress_source');
+my $history = history_of($node, 'regress_source');
+like($history, qr/"relation_name": "zone_regress.late"/, 'there is a history');
 like($before, qr/analyst, scoring\n10\|8500\n/, 'the policies are enforced');
 
 # The rows that named the dropped role are not dumped.
@@ -49,6 +51,7 @@ foreach my $format (qw(plain custom directory))
 		$node->command_ok([ 'pg_restore', '--enable-row-security', '--exit-on-error', '-d', $node->connstr($db), $file ], "restore: $format");
 	}
 	same_lines(answers($node, $db), $expected, "$format: all data is there and enforced");
+	same_lines(history_of($node, $db), $history, "$format: ... with its history, to which nothing was added");
 }
 
 # In parallel, as docs/backup.md says: pg_restore --jobs does not know the
@@ -64,6 +67,7 @@ foreach my $step (
 		"restore in parallel: @$step");
 }
 same_lines(answers($node, 'regress_parallel'), $expected, 'in parallel: all data is there and enforced');
+same_lines(history_of($node, 'regress_parallel'), $history, 'in parallel: ... with its history, to which nothing was added');
 
 # Into another cluster, the globals first.
 my $other = steward_server('elsewhere');
@@ -73,6 +77,7 @@ $other->safe_psql('postgres', 'CREATE DATABASE regress_source TEMPLATE template0
 $other->command_ok([ 'pg_restore', '--enable-row-security', '--exit-on-error', '-d', $other->connstr('regress_source'), "$dir/dump_custom" ], 'restore elsewhere');
 my $elsewhere = answers($other, 'regress_source');
 same_lines($elsewhere, $expected, 'elsewhere: all data is there and enforced');
+same_lines(history_of($other, 'regress_source'), $history, 'elsewhere: ... with its history, to which nothing was added');
 
 # What was restored can be worked with.
 $other->safe_psql('regress_source', q(
@@ -83,6 +88,8 @@ $other->safe_psql('regress_source', q(
 is($other->safe_psql('regress_source',
 		q(SET ROLE regress_analyst; SET steward.purpose = 'regress-scoring'; SELECT count(*) FROM regress_store.credit)),
 	'16', 'policies of a restored database can be changed');
+is($other->safe_psql('regress_source', q(SELECT count(*) FROM steward.access_history WHERE name = 'not the south' AND in_force_until IS NULL)),
+	'0', '... and their history goes on');
 
 # A dump of the schema alone brings the extension, without the users' data.
 $node->safe_psql('postgres', 'CREATE DATABASE regress_schema TEMPLATE template0');

@@ -29,6 +29,7 @@ $old->safe_psql('postgres', 'CREATE DATABASE regress_upgraded');
 load_governance($old, 'regress_upgraded');
 $old->safe_psql('postgres', q(CREATE ROLE regress_admin LOGIN; GRANT steward_admin TO regress_admin));
 my $before = answers($old, 'regress_upgraded');
+my $history = history_of($old, 'regress_upgraded');
 like($before, qr/analyst, scoring\n10\|8500\n/, "PostgreSQL $old_version enforces the policies");
 $old->stop;
 
@@ -47,6 +48,7 @@ command_ok(
 $new->start;
 
 same_lines(answers($new, 'regress_upgraded'), $before, 'all data is there and enforced');
+same_lines(history_of($new, 'regress_upgraded'), $history, '... with its history');
 is($new->safe_psql('postgres', q(SELECT count(*) FROM pg_shseclabel WHERE provider = 'steward')), '7', 'the roles are still ours');
 is($new->safe_psql('postgres', q(SELECT pg_has_role('regress_admin', 'steward_admin', 'member'))), 't', '... with their members');
 

@@ -20,6 +20,7 @@ my $dir = $node->basedir;
 $node->safe_psql('postgres', 'CREATE DATABASE regress_source');
 load_governance($node, 'regress_source');
 my $before = answers($node, 'regress_source');
+my $history = history_of($node, 'regress_source');
 
 my @dump = ('pg_dump', '--clean', '--if-exists', '--enable-row-security');
 $node->command_ok([ @dump, '-f', "$dir/plain.sql", '-d', $node->connstr('regress_source') ], 'pg_dump --clean');
@@ -36,10 +37,12 @@ same_lines(answers($node, 'regress_source'), $before, '... and nothing has chang
 $node->run_log([ 'psql', '-Xq', '-d', $node->connstr('regress_source'), '-f', "$dir/plain.sql" ], '>' => \$none, '2>' => \$err);
 is(join("\n", grep { /ERROR/ && !/belongs to pg_steward/ } split /\n/, $err), '', 'psql: no other errors');
 same_lines(answers($node, 'regress_source'), $before, 'psql: all data is there and enforced');
+same_lines(history_of($node, 'regress_source'), $history, '... with its history');
 
 $node->run_log([ 'pg_restore', '--clean', '--if-exists', '--enable-row-security', '-d', $node->connstr('regress_source'), "$dir/custom" ], '>' => \$none, '2>' => \$err);
 is(join("\n", grep { /ERROR/ && !/belongs to pg_steward/ } split /\n/, $err), '', 'pg_restore: no other errors');
 same_lines(answers($node, 'regress_source'), $before, 'pg_restore: all data is there and enforced');
+same_lines(history_of($node, 'regress_source'), $history, '... with its history');
 
 $node->stop;
 done_testing();

@@ -14,7 +14,7 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-our @EXPORT = qw(steward_server steward_module audit_database load_governance answers same_lines fails_like catalog_of);
+our @EXPORT = qw(steward_server steward_module audit_database load_governance answers history_of same_lines fails_like catalog_of);
 
 my $sql = File::Spec->rel2abs(dirname(__FILE__)) . '/sql';
 
@@ -79,6 +79,14 @@ sub answers
 		[ 'psql', '-Xq', '-v', 'VERBOSITY=terse', '-d', $node->connstr($db), '-f', "$sql/questions.sql" ],
 		'>' => \$out, '2>' => \$err);
 	return "$out\n$err";
+}
+
+# Every version of what governs access, with the time it was in force.
+sub history_of
+{
+	my ($node, $db) = @_;
+
+	return $node->safe_psql($db, q(SET timezone = 'UTC'; SELECT to_jsonb(h) FROM steward.policy_history() h));
 }
 
 # Two texts are equal; where not, the lines that differ are shown.

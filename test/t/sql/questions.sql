@@ -8,10 +8,11 @@
 \pset tuples_only on
 SET search_path = pg_catalog;
 
--- Every row of every table of the extension.
+-- Every row of every table of the extension; an update begins the history, and
+-- a restore may add to its events: history_of() asks for what they say.
 SELECT pg_catalog.format('SELECT %L, t FROM (SELECT pg_catalog.to_jsonb(t) AS t FROM %s AS t) AS t ORDER BY t', c.oid::regclass, c.oid::regclass)
   FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
- WHERE n.nspname = 'steward' AND c.relkind IN ('r', 'p')
+ WHERE n.nspname = 'steward' AND c.relkind IN ('r', 'p') AND c.relname NOT LIKE 'access\_history\_%'
  ORDER BY c.relname
 \gexec
 
