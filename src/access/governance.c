@@ -371,7 +371,7 @@ is_protected(Oid relid, const Past *past, bool *observe, AuditLevel *audit)
 		found = true;
 		*observe = strcmp(mode, "observe") == 0;
 		*audit = audit_level_from_name(TextDatumGetCString(heap_getattr(tup, Anum_protected_relation_audit,
-																		RelationGetDescr(rel), &isnull)));
+																		facts_desc(scan), &isnull)));
 	}
 	facts_end(scan);
 	return found;
@@ -916,8 +916,8 @@ governance_audit(Oid relid)
 }
 
 /*
- * The same for a moment of the past, in the current memory context.  Parents
- * are those of today.
+ * What governed a relation at a moment of the past, in the current memory
+ * context.  Parents are those of today.
  */
 const Governance *
 governance_at(Oid relid, const Past *past)
