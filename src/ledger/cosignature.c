@@ -227,7 +227,7 @@ cosignature_lines(const LogFormat *format, const CheckpointRecord *record)
 		elog(ERROR, "SPI_connect failed");
 	if (SPI_execute_with_args("SELECT coalesce(pg_catalog.string_agg(line, '' ORDER BY witness), '') FROM steward.cosignature "
 							  "WHERE log = $1 AND size = $2 AND signed_at = $3",
-							  3, types, values, NULL, true, 1) != SPI_OK_SELECT || SPI_processed != 1)
+							  3, types, values, NULL, false, 1) != SPI_OK_SELECT || SPI_processed != 1)
 		elog(ERROR, "the cosignatures could not be read");
 	lines = MemoryContextStrdup(context, SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1));
 	SPI_finish();

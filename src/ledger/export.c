@@ -207,7 +207,7 @@ export_lines(Export *export, const char *path, const char *query)
 	initStringInfo(&lines);
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
-	if (SPI_execute_with_args(query, 1, &type, &value, NULL, true, 0) != SPI_OK_SELECT)
+	if (SPI_execute_with_args(query, 1, &type, &value, NULL, false, 0) != SPI_OK_SELECT)
 		elog(ERROR, "\"%s\" could not be exported", path);
 	for (uint64 i = 0; i < SPI_processed; i++)
 		appendStringInfo(&lines, "%s\n", SPI_getvalue(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1));
