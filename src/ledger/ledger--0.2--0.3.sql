@@ -48,6 +48,11 @@ BEGIN
     EXECUTE format('COMMENT ON COLUMN steward.%I.salt IS ''seed of the salts under which the leaf commits to what can be erased; NULL once something was erased''', log);
     EXECUTE format('COMMENT ON COLUMN steward.%I.erased IS ''what is left of erased groups: their commitments, and the salts of the groups that were kept; NULL: nothing was erased''', log);
     PERFORM steward.make_append_only(format('steward.%I', log)::regclass, 'Log a new record instead.');
+    BEGIN
+        PERFORM pg_extension_config_dump(format('steward.%I', log)::regclass, '');
+    EXCEPTION WHEN feature_not_supported THEN
+        NULL; -- not in a script of the extension: the table is dumped like any other
+    END;
 END
 $$;
 REVOKE ALL ON FUNCTION steward.create_log(text, text) FROM PUBLIC;

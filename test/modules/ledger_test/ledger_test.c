@@ -84,21 +84,6 @@ static const LogFormat access_format = {
 	"regress_access", 201, 1, 4, lengthof(access_fields), access_fields
 };
 
-static void
-identity(LedgerIdentity *who)
-{
-	strcpy(who->installation, "00000000-0000-4000-8000-000000000000");
-	who->timeline = 1;
-}
-
-static bool
-restoring(void)
-{
-	return true;
-}
-
-static const LedgerHost host = {identity, restoring};
-
 void
 _PG_init(void)
 {
@@ -106,7 +91,6 @@ _PG_init(void)
 		return;
 	ledger_register(&log_format);
 	ledger_register(&access_format);
-	ledger_set_host(&host);
 }
 
 /* A record of regress_log: every third field is NULL, another one each time. */
