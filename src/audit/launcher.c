@@ -195,9 +195,9 @@ start(Worker *worker, const char *kind, Oid dboid)
 	}
 }
 
-/* Gives the database of one slot the workers it needs. */
+/* Gives the database of one slot its writer, or the keeper that is due. */
 static void
-serve(int i)
+serve(int i, bool keeper)
 {
 	AuditSlot  *slot = &audit_control->slots[i];
 	AuditSlotState state;
@@ -220,9 +220,9 @@ serve(int i)
 	has_keeper |= runs(&keepers[i]);
 	if (state == SLOT_FREE || state == SLOT_ABSENT || audit_is_paused(dboid, NULL))
 		return;
-	if (!has_writer)
+	if (!keeper && !has_writer)
 		start(&writers[i], "writer", dboid);
-	if (!has_keeper && keeper_due && state == SLOT_ACTIVE)
+	if (keeper && !has_keeper && keeper_due && state == SLOT_ACTIVE)
 		start(&keepers[i], "keeper", dboid);
 }
 
@@ -304,9 +304,12 @@ steward_launcher_main(Datum arg)
 		}
 		slots_exhausted = false;
 		take_requests();
+		/* writers first, where worker slots are few */
 		for (int i = 0; i < audit_max_databases; i++)
-			serve(i);
+			serve(i, false);
 		probe_next();
+		for (int i = 0; i < audit_max_databases; i++)
+			serve(i, true);
 
 		LWLockAcquire(audit_control_lock(), LW_EXCLUSIVE);
 		audit_control->no_worker_slot = slots_exhausted;

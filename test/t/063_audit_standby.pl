@@ -14,7 +14,7 @@ use PostgreSQL::Test::Utils;
 use Steward;
 use Test::More;
 
-my $primary = steward_server('primary', preload => 'pg_steward, ' . steward_module('steward_test'), allows_streaming => 1);
+my $primary = steward_server('primary', preload => 'pg_steward, ' . steward_module('steward_test'), streaming => 1);
 audit_database($primary, 'postgres');
 $primary->safe_psql('postgres', q(SELECT regress_put(1, i, 'x', 10) FROM generate_series(1, 100) i; SELECT steward.flush()));
 $primary->backup('base');
@@ -60,6 +60,4 @@ is($standby->safe_psql('postgres', 'SELECT state, reason FROM steward.status'), 
 fails_like($standby, 'postgres', q(SELECT steward.adopt('again')), [qr/ERROR:  there is nothing to adopt/], 'adopting twice');
 $standby->stop;
 
-# The same directory as another cluster would be dormant: the system identifier
-# tells.
 done_testing();
