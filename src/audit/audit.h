@@ -96,7 +96,7 @@ typedef uint64 AuditPosition;
 LEDGER_API void audit_reserve(AuditReservation *reservation, Size bytes);
 LEDGER_API void audit_release(AuditReservation *reservation);
 LEDGER_API AuditPosition audit_put_reserved(AuditReservation *reservation,
-										const LogFormat *format, const LogRecord *record);
+											const LogFormat *format, const LogRecord *record);
 
 /* Waits for room; a record that is larger than the queue goes in parts. */
 LEDGER_API AuditPosition audit_put(const LogFormat *format, const LogRecord *record);

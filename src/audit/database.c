@@ -295,7 +295,7 @@ names_extension(DropStmt *stmt)
 
 	foreach(lc, stmt->objects)
 		if (strcmp(strVal(lfirst(lc)), "pg_steward") == 0)
-			return true;
+		return true;
 	return false;
 }
 
@@ -318,7 +318,7 @@ drops_owner(DropOwnedStmt *stmt)
 	}
 	foreach(lc, stmt->roles)
 		if (get_rolespec_oid(lfirst(lc), true) == owner)
-			return true;
+		return true;
 	return false;
 }
 

@@ -615,7 +615,7 @@ put_large(AuditSlot *slot, const LogFormat *format, const LogRecord *record)
 {
 	Size		room = frame_size(sizeof(AuditLarge));
 	dsm_segment *segment = dsm_create(record->len, 0);
-	AuditLarge	large = {.length = record->len, .handle = dsm_segment_handle(segment)};
+	AuditLarge	large = {.length = record->len,.handle = dsm_segment_handle(segment)};
 	AuditPosition position = 0;
 	Latch	   *latch = NULL;
 

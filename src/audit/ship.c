@@ -29,7 +29,7 @@
 #include "utils/builtins.h"
 #include "utils/guc.h"
 
-#define SHIP_MS			60000	
+#define SHIP_MS			60000
 #define SHIP_AT_ONCE	100		/* checkpoints, before the keeper looks around */
 
 static char *checkpoint_command = NULL;

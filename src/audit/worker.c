@@ -97,18 +97,18 @@ worker_terminated(void)
 bool
 worker_server_stops(void)
 {
-	char		text[8192];
-	char	   *line = text;
+	char		contents[8192];
+	char	   *line = contents;
 	int			fd = OpenTransientFile("postmaster.pid", O_RDONLY | PG_BINARY);
 	int			len;
 
 	if (fd < 0)
 		return true;
-	len = read(fd, text, sizeof(text) - 1);
+	len = read(fd, contents, sizeof(contents) - 1);
 	CloseTransientFile(fd);
 	if (len <= 0)
 		return true;
-	text[len] = '\0';
+	contents[len] = '\0';
 	for (int i = 1; i < LOCK_FILE_LINE_PM_STATUS && line != NULL; i++)
 	{
 		line = strchr(line, '\n');

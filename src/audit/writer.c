@@ -45,7 +45,8 @@
 #define MAX_BATCH		8192	/* records of a transaction */
 #define MAX_BATCH_BYTES (16 * 1024 * 1024)
 #define KEEPER_UNIT		65536	/* records after which the keeper looks */
-#define NAP_MS			20		/* for which records gather that nobody waits for */
+#define NAP_MS			20		/* for which records gather that nobody waits
+								 * for */
 #define IDLE_MS			10000
 #define FIRST_DELAY_MS	50		/* after an error */
 #define MAX_DELAY_MS	5000
@@ -219,7 +220,7 @@ read_batch(uint64 tail, uint64 head, int limit)
 	nitems = 0;
 	while (at < head && nitems < limit && bytes < MAX_BATCH_BYTES)
 	{
-		BatchItem	   *item = &items[nitems];
+		BatchItem  *item = &items[nitems];
 		AuditFrame	frame;
 		uint8	   *data;
 
@@ -462,11 +463,11 @@ static void
 note_error(const ErrorData *error)
 {
 	AuditSlot  *slot = worker_slot;
-	char		text[AUDIT_ERROR_LENGTH];
+	char		message[AUDIT_ERROR_LENGTH];
 
-	strlcpy(text, error->message != NULL ? error->message : "", sizeof(text));
+	strlcpy(message, error->message != NULL ? error->message : "", sizeof(message));
 	LWLockAcquire(audit_slot_lock(slot), LW_EXCLUSIVE);
-	strlcpy(slot->last_error, text, sizeof(slot->last_error));
+	strlcpy(slot->last_error, message, sizeof(slot->last_error));
 	slot->last_error_at = GetCurrentTimestamp();
 	LWLockRelease(audit_slot_lock(slot));
 }

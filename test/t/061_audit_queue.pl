@@ -204,11 +204,12 @@ is($node->safe_psql('postgres', q(SELECT overflowed, waiting_sessions FROM stewa
 # Clean shutdown drains, also the outcomes of sessions that it ends.
 foreach my $mode (qw(fast smart))
 {
+	my $client = $mode eq 'fast' ? 30 : 33;
 	$before = $count->();
 	my @sessions = map { $node->background_psql('postgres', on_error_stop => 0) } 1 .. 5;
 	foreach my $i (0 .. 4)
 	{
-		$sessions[$i]->query_safe(qq(BEGIN; SELECT regress_reserve(30, $i, 200); SELECT regress_put(31, i, '$mode$i') FROM generate_series(1, 50) i));
+		$sessions[$i]->query_safe(qq(BEGIN; SELECT regress_reserve($client, $i, 200); SELECT regress_put(31, i, '$mode$i') FROM generate_series(1, 50) i));
 	}
 	my $stopping;
 	if ($mode eq 'smart')
@@ -227,7 +228,7 @@ foreach my $mode (qw(fast smart))
 	$node->start;
 	is($count->(), $before + 5 * 51, "a $mode shutdown drains");
 	gapless("after a $mode shutdown");
-	$node->safe_psql('postgres', q(SELECT regress_put(32, 1, 'again', 1, true)));
+	$node->safe_psql('postgres', qq(SELECT regress_put($client, 99, 'again', 1, true)));
 }
 $node->stop;
 
