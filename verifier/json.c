@@ -96,8 +96,14 @@ read_string(Reader *reader, char **string)
 {
 	static const char escapes[] = "\"\\/bfnrt";
 	static const char meanings[] = "\"\\/\b\f\n\r\t";
-	char	   *out = allocate((size_t) (reader->end - reader->at) + 1);
+	const char *end = reader->at;
+	char	   *out;
 	size_t		n = 0;
+
+	/* it gets no longer by being read */
+	while (end < reader->end && *end != '"')
+		end += *end == '\\' && end + 1 < reader->end ? 2 : 1;
+	out = allocate((size_t) (end - reader->at) + 1);
 
 	while (reader->at < reader->end && *reader->at != '"')
 	{
@@ -157,11 +163,14 @@ read_items(Reader *reader, Json *json, char close)
 		return true;
 	do
 	{
-		json->items = reallocate(json->items, (size_t) (json->n + 1) * sizeof(Json));
+		/* room for twice as many at each power of two */
+		if ((json->n & (json->n + 1)) == 0)
+			json->items = reallocate(json->items, (size_t) (2 * json->n + 2) * sizeof(Json));
 		memset(&json->items[json->n], 0, sizeof(Json));
 		if (json->type == JSON_OBJECT)
 		{
-			json->names = reallocate(json->names, (size_t) (json->n + 1) * sizeof(char *));
+			if ((json->n & (json->n + 1)) == 0)
+				json->names = reallocate(json->names, (size_t) (2 * json->n + 2) * sizeof(char *));
 			json->names[json->n] = NULL;
 			if (!take(reader, '"') || !read_string(reader, &json->names[json->n]))
 				return false;
@@ -175,11 +184,56 @@ read_items(Reader *reader, Json *json, char close)
 	return take(reader, close);
 }
 
+/* Takes digits; false where there are none. */
+static bool
+take_digits(Reader *reader)
+{
+	const char *start = reader->at;
+
+	while (reader->at < reader->end && *reader->at >= '0' && *reader->at <= '9')
+		reader->at++;
+	return reader->at > start;
+}
+
+/* Takes one of these characters, if it stands there. */
+static bool
+take_one(Reader *reader, const char *set)
+{
+	if (reader->at == reader->end || *reader->at == '\0' || strchr(set, *reader->at) == NULL)
+		return false;
+	reader->at++;
+	return true;
+}
+
+static bool
+read_number(Reader *reader, Json *json)
+{
+	const char *start = reader->at;
+	const char *digits;
+
+	(void) take_one(reader, "-");
+	digits = reader->at;
+	if (!take_digits(reader) || (*digits == '0' && reader->at > digits + 1))
+		return false;
+	if (take_one(reader, ".") && !take_digits(reader))
+		return false;
+	if (take_one(reader, "eE"))
+	{
+		(void) take_one(reader, "+-");
+		if (!take_digits(reader))
+			return false;
+	}
+	json->type = JSON_NUMBER;
+	json->text = allocate((size_t) (reader->at - start) + 1);
+	memcpy(json->text, start, (size_t) (reader->at - start));
+	json->text[reader->at - start] = '\0';
+	return true;
+}
+
 static bool
 read_value(Reader *reader, Json *json)
 {
 	static const char *const words[] = {"null", "true", "false"};
-	const char *start;
 	bool		ok;
 
 	if (++reader->depth > MAX_DEPTH)
@@ -208,16 +262,7 @@ read_value(Reader *reader, Json *json)
 			return true;
 		}
 	}
-	start = reader->at;
-	while (reader->at < reader->end && *reader->at != '\0' && strchr("0123456789+-.eE", *reader->at) != NULL)
-		reader->at++;
-	if (reader->at == start)
-		return false;
-	json->type = JSON_NUMBER;
-	json->text = allocate((size_t) (reader->at - start) + 1);
-	memcpy(json->text, start, (size_t) (reader->at - start));
-	json->text[reader->at - start] = '\0';
-	return true;
+	return read_number(reader, json);
 }
 
 /* Reads a text that is one JSON value; false where it is none. */
@@ -237,15 +282,22 @@ json_parse(const char *text, size_t len, Json *json)
 	return false;
 }
 
-/* A member of an object; NULL where there is none. */
+/* A member of an object; NULL where there is none, or more than one. */
 const Json *
 json_member(const Json *json, const char *name)
 {
-	if (json != NULL && json->type == JSON_OBJECT)
-		for (int i = 0; i < json->n; i++)
-			if (strcmp(json->names[i], name) == 0)
-				return &json->items[i];
-	return NULL;
+	const Json *found = NULL;
+
+	if (json == NULL || json->type != JSON_OBJECT)
+		return NULL;
+	for (int i = 0; i < json->n; i++)
+		if (strcmp(json->names[i], name) == 0)
+		{
+			if (found != NULL)
+				return NULL;
+			found = &json->items[i];
+		}
+	return found;
 }
 
 /* Is it a number without sign, point and exponent? */

@@ -27,6 +27,35 @@ is_name(const char *text, size_t len)
 	return true;
 }
 
+/* Is it UTF-8, and without control characters but the end of a line? */
+static bool
+is_note_text(const char *text, size_t len)
+{
+	const uint8_t *at = (const uint8_t *) text;
+	const uint8_t *end = at + len;
+
+	while (at < end)
+	{
+		uint32_t	c = *at++;
+		int			more = c < 0x80 ? 0 : c < 0xe0 ? 1 : c < 0xf0 ? 2 : 3;
+		static const uint32_t least[] = {0, 0x80, 0x800, 0x10000};
+
+		if ((c < ' ' && c != '\n') || (c >= 0x80 && c < 0xc2) || c > 0xf4 || end - at < more)
+			return false;
+		if (more > 0)
+			c &= 0x3fu >> more;
+		for (int i = 0; i < more; i++, at++)
+		{
+			if ((*at & 0xc0) != 0x80)
+				return false;
+			c = c << 6 | (*at & 0x3f);
+		}
+		if (c < least[more] || (c >= 0xd800 && c < 0xe000) || c > 0x10ffff)
+			return false;
+	}
+	return true;
+}
+
 static char *
 copy_text(const char *text, size_t len)
 {
@@ -47,9 +76,12 @@ key_id(const char *name, size_t name_len, uint8_t type, const uint8_t *public_ke
 	memcpy(id, digest, 4);
 }
 
-/* Adds a verifier key, name+id+base64(type | key). */
+/*
+ * Adds a verifier key, name+id+base64(type | key).  It must be of the type that
+ * is wanted: the key of a witness never signs for a log, nor the other way.
+ */
 bool
-keys_add(Keys *keys, const char *text, size_t len, const char **problem)
+keys_add(Keys *keys, uint8_t type, const char *text, size_t len, const char **problem)
 {
 	const char *plus = memchr(text, '+', len);
 	size_t		name_len = plus == NULL ? 0 : (size_t) (plus - text);
@@ -75,9 +107,10 @@ keys_add(Keys *keys, const char *text, size_t len, const char **problem)
 		return false;
 	key.type = data[0];
 	memcpy(key.public_key, data + 1, 32);
-	if (key.type != KEY_ED25519 && key.type != KEY_COSIGNATURE)
+	if (key.type != type)
 	{
-		*problem = "it is of a type other than Ed25519 (01) and cosignature/v1 (04)";
+		*problem = type == KEY_ED25519 ? "it is of another type than Ed25519 (01)" :
+			"it is of another type than cosignature/v1 (04)";
 		return false;
 	}
 	key_id(text, name_len, key.type, key.public_key, key.id);
@@ -87,13 +120,15 @@ keys_add(Keys *keys, const char *text, size_t len, const char **problem)
 		return false;
 	}
 	key.name = copy_text(text, name_len);
+	key.cosigned = 0;
+	key.has_cosigned = false;
 	keys->keys = reallocate(keys->keys, (size_t) (keys->n + 1) * sizeof(Key));
 	keys->keys[keys->n++] = key;
 	return true;
 }
 
 /* The key of that name and id; NULL where it is not known. */
-static const Key *
+static Key *
 find_key(const Keys *keys, const char *name, size_t name_len, const uint8_t *id)
 {
 	for (int i = 0; i < keys->n; i++)
@@ -165,84 +200,115 @@ read_body(const char *text, size_t text_len, Checkpoint *checkpoint)
 }
 
 /*
- * Reads a checkpoint; false, with the problem, unless it is well formed, a known
- * key of the log has signed it under its origin, and no known key's signature
- * is wrong.
+ * Reads a line of signature; false where it is none.  *key: the key that it is
+ * of, NULL where that is not known; data: room for key id and signature.
  */
-bool
-checkpoint_read(const char *note, size_t len, const Keys *log_keys, const Keys *witnesses,
-				Checkpoint *checkpoint, const char **problem)
+static bool
+read_signature(const char *line, size_t len, const Keys *log_keys, const Keys *witnesses,
+			   Key **key, uint8_t *data, size_t *data_len)
 {
-	const char *end = note + len;
-	const char *text_end = NULL;
-	const char *at;
+	size_t		start_len = strlen(SIGNATURE_START);
+	const char *space;
+	size_t		name_len;
+
+	if (len < start_len || memcmp(line, SIGNATURE_START, start_len) != 0)
+		return false;
+	line += start_len;
+	len -= start_len;
+	space = memchr(line, ' ', len);
+	if (space == NULL)
+		return false;
+	name_len = (size_t) (space - line);
+	if (!is_name(line, name_len) ||
+		!base64_decode(space + 1, len - name_len - 1, data, len, data_len) || *data_len < 5)
+		return false;
+	*key = find_key(log_keys, line, name_len, data);
+	if (*key == NULL)
+		*key = find_key(witnesses, line, name_len, data);
+	return true;
+}
+
+/* Checks the lines of signature from at to end under the text; returns the problem, or NULL. */
+static const char *
+check_signatures(const char *text, size_t text_len, const char *at, const char *end,
+				 const Keys *log_keys, const Keys *witnesses, const Checkpoint *checkpoint, uint8_t *data)
+{
 	const char *line;
-	size_t		line_len;
+	size_t		len;
 	bool		signed_by_log = false;
 	int			nsignatures = 0;
-	const Key  *seen[MAX_SIGNATURES];
+	Key		   *seen[MAX_SIGNATURES];
 	int			nseen = 0;
 
-	memset(checkpoint, 0, sizeof(Checkpoint));
-	*problem = "it is not well formed";
-	if (len > MAX_NOTE || memchr(note, '\0', len) != NULL)
-		return false;
-
-	/* the signatures stand behind the last empty line */
-	for (const char *p = note; p + 1 < end; p++)
-		if (p[0] == '\n' && p[1] == '\n')
-			text_end = p + 1;
-	if (text_end == NULL || !read_body(note, (size_t) (text_end - note), checkpoint))
-		return false;
-
-	at = text_end + 1;
 	while (at < end)
 	{
-		size_t		start_len = strlen(SIGNATURE_START);
-		uint8_t		data[4 + 200];
 		size_t		data_len;
-		const char *space;
-		const Key  *key;
+		Key		   *key;
 
-		*problem = "it is not well formed";
-		if (!next_line(&at, end, &line, &line_len) || ++nsignatures > MAX_SIGNATURES ||
-			line_len < start_len || memcmp(line, SIGNATURE_START, start_len) != 0)
-			return false;
-		line += start_len;
-		line_len -= start_len;
-		space = memchr(line, ' ', line_len);
-		if (space == NULL || !is_name(line, (size_t) (space - line)) ||
-			!base64_decode(space + 1, line_len - (size_t) (space - line) - 1, data, sizeof(data), &data_len) ||
-			data_len < 5)
-			return false;
-		key = find_key(log_keys, line, (size_t) (space - line), data);
-		if (key == NULL)
-			key = find_key(witnesses, line, (size_t) (space - line), data);
+		if (!next_line(&at, end, &line, &len) || ++nsignatures > MAX_SIGNATURES ||
+			!read_signature(line, len, log_keys, witnesses, &key, data, &data_len))
+			return "it is not well formed";
 		if (key == NULL)
 			continue;
 		for (int i = 0; i < nseen; i++)
 			if (seen[i] == key)
-			{
-				*problem = "a key has signed it twice";
-				return false;
-			}
+				return "a key has signed it twice";
 		seen[nseen++] = key;
-		if (!signature_holds(key, note, (size_t) (text_end - note), data + 4, data_len - 4))
-		{
-			*problem = key->type == KEY_ED25519 ? "its signature is wrong" : "the cosignature of a witness is wrong";
-			return false;
-		}
-		if (key->type == KEY_COSIGNATURE)
-			checkpoint->cosignatures++;
-		else if (strcmp(key->name, checkpoint->origin) == 0)
+		if (!signature_holds(key, text, text_len, data + 4, data_len - 4))
+			return key->type == KEY_ED25519 ? "its signature is wrong" : "the cosignature of a witness is wrong";
+		if (key->type == KEY_ED25519 && strcmp(key->name, checkpoint->origin) == 0)
 			signed_by_log = true;
 	}
 	if (nsignatures == 0)
-		return false;
+		return "it is not well formed";
 	if (!signed_by_log)
+		return "no known key of the log has signed it";
+	for (int i = 0; i < nseen; i++)
 	{
-		*problem = "no known key of the log has signed it";
+		if (seen[i]->type == KEY_COSIGNATURE &&
+			(!seen[i]->has_cosigned || seen[i]->cosigned < checkpoint->size))
+		{
+			seen[i]->has_cosigned = true;
+			seen[i]->cosigned = checkpoint->size;
+		}
+	}
+	return NULL;
+}
+
+/*
+ * Reads a checkpoint; false, with the problem, unless it is well formed, a known
+ * key of the log has signed it under its origin, which is one of the log (NULL:
+ * of any), and no known key's signature is wrong.
+ */
+bool
+checkpoint_read(const char *note, size_t len, const char *log, const Keys *log_keys, const Keys *witnesses,
+				Checkpoint *checkpoint, const char **problem)
+{
+	const char *text_end = NULL;
+	const char *slash;
+	uint8_t    *data;
+
+	memset(checkpoint, 0, sizeof(Checkpoint));
+	*problem = "it is not well formed";
+	if (len > MAX_NOTE || !is_note_text(note, len))
+		return false;
+
+	/* the signatures stand behind the last empty line */
+	for (size_t i = 0; i + 1 < len; i++)
+		if (note[i] == '\n' && note[i + 1] == '\n')
+			text_end = note + i + 1;
+	if (text_end == NULL || !read_body(note, (size_t) (text_end - note), checkpoint))
+		return false;
+	slash = strrchr(checkpoint->origin, '/');
+	if (log != NULL && (slash == NULL || strcmp(slash + 1, log) != 0))
+	{
+		*problem = "it is of another log";
 		return false;
 	}
-	return true;
+
+	data = allocate(len);
+	*problem = check_signatures(note, (size_t) (text_end - note), text_end + 1, note + len,
+								log_keys, witnesses, checkpoint, data);
+	free(data);
+	return *problem == NULL;
 }

@@ -10,6 +10,7 @@
 #include "verifier.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
@@ -53,28 +54,49 @@ file_exists(const char *path)
 	return stat(path, &st) == 0 && S_ISREG(st.st_mode);
 }
 
-/* Reads a whole file; false where there is none.  Ends where it is too large. */
+/*
+ * Opens a plain file, and nothing that one would wait for; NULL where there is
+ * none of that name.
+ */
+FILE *
+open_file(const char *path, uint64_t *size)
+{
+	int			fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	struct stat st;
+	FILE	   *file;
+
+	if (fd < 0)
+	{
+		if (errno != ENOENT && errno != ENOTDIR)
+			fail("could not open \"%s\": %s", path, strerror(errno));
+		return NULL;
+	}
+	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
+		fail("\"%s\" is no file", path);
+	file = fdopen(fd, "rb");
+	if (file == NULL)
+		fail("could not open \"%s\": %s", path, strerror(errno));
+	*size = (uint64_t) st.st_size;
+	return file;
+}
+
+/*
+ * Reads a whole file; false where there is none.  Of one that is larger than the
+ * limit, one byte more than that is read.
+ */
 bool
 read_file(const char *path, size_t limit, Bytes *bytes)
 {
-	FILE	   *file = fopen(path, "rb");
-	struct stat st;
+	uint64_t	size;
+	FILE	   *file = open_file(path, &size);
 
 	bytes->data = NULL;
 	bytes->len = 0;
 	if (file == NULL)
-	{
-		if (errno != ENOENT && errno != ENOTDIR)
-			fail("could not open \"%s\": %s", path, strerror(errno));
 		return false;
-	}
-	if (fstat(fileno(file), &st) != 0 || !S_ISREG(st.st_mode))
-		fail("\"%s\" is no file", path);
-	if ((uint64_t) st.st_size > limit)
-		fail("\"%s\" is larger than %zu bytes", path, limit);
-	bytes->data = allocate((size_t) st.st_size + 1);
-	bytes->len = fread(bytes->data, 1, (size_t) st.st_size, file);
-	if (ferror(file) || bytes->len != (size_t) st.st_size)
+	bytes->len = size > limit ? limit + 1 : (size_t) size;
+	bytes->data = allocate(bytes->len + 1);
+	if (fread(bytes->data, 1, bytes->len, file) != bytes->len)
 		fail("could not read \"%s\"", path);
 	bytes->data[bytes->len] = 0;
 	fclose(file);
@@ -100,18 +122,18 @@ get_uint(const uint8_t *data, int bytes)
 	return value;
 }
 
-/* A decimal number without sign and leading zeros. */
+/* A decimal number below 2^63, without sign and leading zeros. */
 bool
 parse_decimal(const char *text, size_t len, uint64_t *value)
 {
 	*value = 0;
-	if (len == 0 || len > 20 || (len > 1 && text[0] == '0'))
+	if (len == 0 || len > 19 || (len > 1 && text[0] == '0'))
 		return false;
 	for (size_t i = 0; i < len; i++)
 	{
 		uint64_t	digit = (uint64_t) (text[i] - '0');
 
-		if (text[i] < '0' || text[i] > '9' || *value > (UINT64_MAX - digit) / 10)
+		if (text[i] < '0' || text[i] > '9' || *value > (INT64_MAX - digit) / 10)
 			return false;
 		*value = *value * 10 + digit;
 	}

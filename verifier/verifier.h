@@ -29,6 +29,9 @@
 #define MAX_NOTE		1000000 /* bytes */
 #define MAX_SIGNATURES	100
 #define MAX_NAME		1000	/* bytes of a key's name */
+#define MAX_TEXT_FILE	((size_t) 16 * 1024 * 1024)
+
+#define lengthof(array) (sizeof(array) / sizeof((array)[0]))
 
 /* util.c */
 typedef struct Bytes
@@ -41,6 +44,7 @@ extern void *allocate(size_t size);
 extern void *reallocate(void *pointer, size_t size);
 extern void fail(const char *format,...) __attribute__((format(printf, 1, 2), noreturn));
 extern bool file_exists(const char *path);
+extern FILE *open_file(const char *path, uint64_t *size);
 extern bool read_file(const char *path, size_t limit, Bytes *bytes);
 extern void release(Bytes *bytes);
 extern uint64_t get_uint(const uint8_t *data, int bytes);
@@ -80,6 +84,8 @@ typedef struct Key
 	uint8_t		id[4];
 	uint8_t		type;
 	uint8_t		public_key[32];
+	bool		has_cosigned;	/* a witness: has it signed any checkpoint, */
+	uint64_t	cosigned;		/* and the greatest size of those */
 } Key;
 
 typedef struct Keys
@@ -93,14 +99,13 @@ typedef struct Checkpoint
 	char	   *origin;
 	uint64_t	size;
 	uint8_t		root[HASH_LENGTH];
-	int			cosignatures;	/* of known witnesses, that hold */
 } Checkpoint;
 
-extern bool keys_add(Keys *keys, const char *text, size_t len, const char **problem);
-extern bool checkpoint_read(const char *note, size_t len, const Keys *log_keys,
+extern bool keys_add(Keys *keys, uint8_t type, const char *text, size_t len, const char **problem);
+extern bool checkpoint_read(const char *note, size_t len, const char *log, const Keys *log_keys,
 							const Keys *witnesses, Checkpoint *checkpoint, const char **problem);
 
-/* leaf.c: entries and payloads */
+/* format.c: what stands in the entries of a log */
 typedef enum Encoding
 {
 	ENCODING_BOOL, ENCODING_INT, ENCODING_FLOAT, ENCODING_TIME, ENCODING_UUID,
@@ -133,11 +138,33 @@ typedef struct Value
 } Value;
 
 extern bool format_read(const Bytes *json, Format *format, const char **problem);
+extern bool format_is_right(const Format *format, bool *is_listed);
+
+/* leaf.c: entries and payloads */
 extern const char *fields_parse(const Format *format, int group, const uint8_t *data, size_t len,
 								size_t *used, Value *values);
 extern const char *entry_check(const Format *format, uint64_t seq, const uint8_t *entry, size_t len,
 							   Value *values, const uint8_t **commitments);
 extern const char *payload_check(const Format *format, const uint8_t *payload, size_t len,
 								 const uint8_t *commitments, Value *values, bool *erased);
+
+/* evidence.c: what the change log says */
+extern void evidence_add(const Format *format, const Value *values);
+extern void evidence_clear(void);
+extern bool evidence_redacted(const char *log, uint64_t seq, int group);
+extern bool evidence_dropped(const char *log, uint64_t first, uint64_t last);
+
+/* tree.c: roots, and offline proofs */
+typedef struct Tree
+{
+	uint8_t		stack[64][HASH_LENGTH]; /* roots of full subtrees, largest first */
+	int			nstack;
+	uint64_t	count;
+} Tree;
+
+extern void tree_add(Tree *tree, const uint8_t *hash);
+extern void tree_root(const Tree *tree, uint8_t *root);
+extern const char *proof_check(const Bytes *proof, const Bytes *entry, const Keys *log_keys,
+							   const Keys *witnesses, uint64_t *index, Checkpoint *checkpoint);
 
 #endif							/* PG_STEWARD_VERIFIER_H */

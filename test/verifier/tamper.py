@@ -33,7 +33,7 @@ import verify  # noqa: E402
 ed25519.verify = functools.lru_cache(None)(ed25519.verify)
 
 GOOD, BAD, UNREADABLE = 0, 1, 2
-RECORD = re.compile(r"first bad record (\d+)")
+RECORD = re.compile(r"first bad record is (\d+)")
 
 
 class Test:
@@ -292,6 +292,10 @@ class Variants:
         self.run("checkpoint: 100 signatures", {self.path("checkpoint"): note + self.strangers(100 - note.count(b"\xe2\x80\x94"))}, GOOD)
         self.run("checkpoint: 101 signatures", {self.path("checkpoint"): note + self.strangers(101 - note.count(b"\xe2\x80\x94"))})
 
+        long = base64.b64encode(bytes(5000)).decode()
+        self.run("checkpoint: a long signature of a kind to come",
+                 {self.path("checkpoint"): note + f"\u2014 example.com {long}\n".encode()}, GOOD)
+
         # forgeries
         forger = make.Signer(self.log.signers[-1].name, 1, "forger")
         log = self.log.copy()
@@ -299,6 +303,9 @@ class Variants:
         self.run("checkpoint signed by another key of the same name", {}, log={self.name: log})
         log.signers.append(forger)
         self.run("... which the export lists", {}, log={self.name: log})
+        forged = log.export()
+        forged["witnesses"] += f"{forger.text()}\n".encode()
+        self.run("... and lists among the witnesses", {}, UNREADABLE, log={self.name: forged}, args=self.args_without("-w"))
         self.run("... and taken on trust", {}, GOOD, log={self.name: log}, args=self.args_without("-k"))
         log = self.log.copy()
         log.checkpoints[-1] = make.Checkpoint(self.size, self.changes.signers[0], (), self.size)
@@ -369,13 +376,15 @@ class Variants:
             name = path[len(self.name) + 1:]
             data = self.files[path]
             unused = name in ("keys", "witnesses")
-            self.run(f"{name} cut short", {path: data[:-1]}, GOOD if unused else BAD)
-            self.run(f"{name} empty", {path: b""}, GOOD if unused or name == "checkpoints" else BAD)
-            self.run(f"{name} is noise", {path: noise}, GOOD if unused else BAD)
+            spoilt = GOOD if unused else UNREADABLE if name == "log.json" else BAD
+            self.run(f"{name} cut short", {path: data[:-1]}, spoilt)
+            self.run(f"{name} empty", {path: b""}, GOOD if name == "checkpoints" else spoilt)
+            self.run(f"{name} is noise", {path: noise}, spoilt)
             self.run(f"{name} is a folder", {path: None}, GOOD if unused else UNREADABLE)
             if name in needed:
                 self.run(f"{name} is not there", {path: DELETED}, GOOD if unused else UNREADABLE)
-                self.run(f"{name} is noise, keys on trust", {path: noise}, BAD, args=self.args_without("-k", "-w"))
+                self.run(f"{name} is noise, keys on trust", {path: noise},
+                         BAD if name.startswith("checkpoint") else UNREADABLE, args=self.args_without("-k", "-w"))
                 self.run(f"{name} is not there, keys on trust", {path: DELETED}, UNREADABLE,
                          args=self.args_without("-k", "-w"))
         text = self.files[self.path("log.json")].decode()
@@ -389,13 +398,16 @@ class Variants:
                 ("a member twice", '"size": 600', '"size": 600, "size": 600'), ("a size below 0", '"size": 600', '"size": -600'),
                 ("a huge size", '"size": 600', '"size": 18446744073709552216'), ("nothing behind", '"group": 5}]}', '"group": 5}'),
                 ("something behind", '"group": 5}]}', '"group": 5}]} x')):
-            self.run(f"log.json: {what}", {self.path("log.json"): text.replace(old, new).encode()})
+            well_formed = what in ("a name", "an encoding", "the log", "the code", "an unlisted code", "the version", "the size",
+                                   "a group")
+            self.run(f"log.json: {what}", {self.path("log.json"): text.replace(old, new).encode()},
+                     BAD if well_formed else UNREADABLE)
         two = text.replace('"trace_id"', "@").replace('"span_id"', '"trace_id"').replace("@", '"span_id"')
         self.run("log.json: two names swapped", {self.path("log.json"): two.encode()})
         for what, old, new in (("an escape", '"model"', '"\\u006dodel"'), ("a member more", '"code"', '"more": [1, {"a": null}], "code"'),
                                ("white space", '"code"', '\n\t "code"')):
             self.run(f"log.json: {what}", {self.path("log.json"): text.replace(old, new).encode()}, GOOD)
-        self.run("log.json: deep", {self.path("log.json"): b'{"a": ' + b"[" * 100000}, BAD)
+        self.run("log.json: deep", {self.path("log.json"): b'{"a": ' + b"[" * 100000}, UNREADABLE)
 
     def flips(self, n, seed):
         """Random bytes altered, files cut and joined, anywhere."""
@@ -420,7 +432,7 @@ class Variants:
                 data = data[:at] + data[at + rng.randrange(1, 9):]
             # what a stranger signed, and keys that were given otherwise, matter to nobody
             harmless = data == self.files[path] or path.endswith(("/keys", "/witnesses")) or "checkpoint" in path
-            self.run(f"{kind} at {at} of {path}", {path: data}, {GOOD, BAD} if harmless else {BAD, GOOD} if
+            self.run(f"{kind} at {at} of {path}", {path: data}, {GOOD, BAD} if harmless else {GOOD, BAD, UNREADABLE} if
                      path.endswith("log.json") else BAD)
 
 

@@ -13,6 +13,7 @@ import base64
 import hashlib
 import json
 import os
+import re
 import stat
 import struct
 import sys
@@ -26,6 +27,8 @@ MAX_NOTE = 1000000
 MAX_SIGNATURES = 100
 MAX_TEXT_FILE = 16 * 1024 * 1024
 MAX_SIZE = 2**63 - 1
+MAX_FIELDS = 100
+MAX_GROUPS = 16
 LOG_KEY = 1
 WITNESS_KEY = 4
 
@@ -69,7 +72,7 @@ class Unreadable(Exception):
 
 
 class Bad(Exception):
-    """Something is not what it should be; seq is the first record in doubt."""
+    """Something is not what it should be, beginning with record seq."""
 
     def __init__(self, text, seq=None):
         super().__init__(text)
@@ -95,15 +98,12 @@ def open_file(path):
 
 
 def read_file(path, limit=MAX_TEXT_FILE):
-    """The content of a file, None where there is none; never more than limit bytes."""
+    """The content of a file, None where there is none; of a longer one, limit + 1 bytes."""
     f = open_file(path)
     if f is None:
         return None
     with f:
-        data = f.read(limit + 1)
-    if len(data) > limit:
-        raise Bad(f"{path} is too long")
-    return data
+        return f.read(limit + 1)
 
 
 def number_path(n):
@@ -139,22 +139,26 @@ def unbase64(text):
 
 
 def parse_json(data, what):
-    """The object that JSON holds; a member twice is an error."""
+    """The object that JSON holds, without members that stand there twice."""
     def members(pairs):
-        if len({k for k, _ in pairs}) != len(pairs):
-            raise ValueError("a member stands there twice")
-        return dict(pairs)
+        names = [name for name, _ in pairs]
+        return {name: value for name, value in pairs if names.count(name) == 1}
 
     def constant(name):
         raise ValueError(f"{name} is no JSON")
 
     try:
-        value = json.loads(data.decode("utf-8"), object_pairs_hook=members, parse_constant=constant)
+        value = json.loads(data.decode("utf-8", "surrogateescape"), object_pairs_hook=members,
+                           parse_constant=constant, parse_int=decimal, parse_float=lambda text: None)
     except (ValueError, RecursionError) as e:
         raise Bad(f"{what} is no JSON: {e}")
     if not isinstance(value, dict):
         raise Bad(f"{what} is no JSON object")
     return value
+
+
+def is_identifier(value):
+    return isinstance(value, str) and re.fullmatch("[a-z0-9_]+", value) is not None
 
 
 def is_number(value, low, high):
@@ -335,24 +339,23 @@ class Format:
         self.version = value.get("version")
         self.size = value.get("size")
         fields = value.get("fields")
-        if (not isinstance(self.log, str) or not is_number(self.code, 0, 255)
+        if (not is_identifier(self.log) or not is_number(self.code, 0, 255)
                 or not is_number(self.version, 0, 255) or not is_number(self.size, 0, MAX_SIZE)
-                or not isinstance(fields, list)):
+                or not isinstance(fields, list) or len(fields) > MAX_FIELDS):
             raise Bad("log.json does not describe a log")
         self.fields = []
         group = 0
         for f in fields:
-            if (not isinstance(f, dict) or not isinstance(f.get("name"), str)
+            if (not isinstance(f, dict) or not is_identifier(f.get("name"))
                     or f.get("encoding") not in self.ENCODINGS
-                    or not is_number(f.get("group"), group, group + 1)):
+                    or not is_number(f.get("group"), group, min(group + 1, MAX_GROUPS))):
                 raise Bad("log.json does not describe the fields of a log")
             group = f["group"]
             self.fields.append((f["name"], f["encoding"], group))
         self.groups = [[f for f in self.fields if f[2] == g] for g in range(group + 1)]
         listed = FORMATS.get((self.code, self.version))
         self.is_listed = listed is not None
-        if listed and (self.log != listed[0] or self.fields != known_fields(listed[1])):
-            raise Bad("log.json differs from the format of its code and version")
+        self.is_right = not listed or (self.log == listed[0] and self.fields == known_fields(listed[1]))
 
     def read_group(self, group, reader):
         return {name: reader.field(encoding) for name, encoding, _ in self.groups[group]}
@@ -478,40 +481,54 @@ class Export:
 
     def __init__(self, directory, options):
         self.dir = directory
+        self.options = options
         self.problems = []
+        self.doubtful = []
         self.evidence = Evidence()
         self.erased = {}
         self.missing = []
-        self.root = None
-        self.format = None
         self.full_tiles = {}
-        self.options = options
+        self.root = None
+        self.good = 0
+        try:
+            self.format = Format(self.read("log.json"))
+        except Bad as e:
+            raise Unreadable(f"{directory}: {e}")
 
     def problem(self, text, seq=None):
+        """Something is wrong with a record, or with none in particular."""
         self.problems.append((seq, text))
+
+    def doubt(self, text, seq):
+        """Something is wrong with this record or a later one."""
+        self.problems.append((None, text))
+        self.doubtful.append(seq)
 
     def path(self, name):
         return os.path.join(self.dir, name)
 
-    def read(self, name, limit=MAX_TEXT_FILE):
+    def read(self, name):
         """A file that every export has."""
-        data = read_file(self.path(name), limit)
+        data = read_file(self.path(name))
         if data is None:
             raise Unreadable(f"{self.path(name)}: is not there")
+        if len(data) > MAX_TEXT_FILE:
+            raise Unreadable(f"{self.path(name)}: is too long")
         return data
 
-    def verify(self):
+    def verify(self, known):
         """Checks all but what needs the change log."""
         try:
-            self.format = Format(self.read("log.json"))
             self.read_keys()
-            self.read_notes()
+            checkpoint = self.read("checkpoint")
+            if not self.format.is_right:
+                raise Bad("log.json differs from the format of its code and version")
+            self.newest = self.note(checkpoint, "checkpoint")
             if self.format.size != self.newest.size:
                 raise Bad(f"log.json is of {self.format.size} records, its checkpoint of {self.newest.size}")
-        except Bad as e:
-            self.problem(str(e), e.seq)
-            return
-        try:
+            self.notes = [self.newest]
+            self.read_notes()
+            self.read_known(known)
             self.read_tree()
         except Bad as e:
             self.problem(str(e), e.seq)
@@ -524,24 +541,18 @@ class Export:
         if not self.log_keys.keys:
             self.log_keys = Keys(LOG_KEY)
             for line in self.lines("keys"):
-                parts = line.split(" ")
-                if (len(parts) != 3 or not self.log_keys.add(parts[0]) or decimal(parts[1]) is None
-                        or (parts[2] != "-" and decimal(parts[2]) is None)):
-                    raise Bad("a line of keys is none")
+                if " " not in line or not self.log_keys.add(line.partition(" ")[0]):
+                    raise Unreadable(f"{self.path('keys')}: a line is no key")
         if not self.witness_keys.keys:
             self.witness_keys = Keys(WITNESS_KEY)
             for line in self.lines("witnesses"):
                 if not self.witness_keys.add(line):
-                    raise Bad("a line of witnesses is none")
+                    raise Unreadable(f"{self.path('witnesses')}: a line is no key")
 
     def lines(self, name):
-        data = self.read(name)
-        try:
-            text = data.decode("utf-8")
-        except UnicodeDecodeError:
-            raise Bad(f"{name} is not UTF-8")
+        text = self.read(name).decode("utf-8", "surrogateescape")
         if text and not text.endswith("\n"):
-            raise Bad(f"{name} does not end with a line")
+            raise Unreadable(f"{self.path(name)}: is cut off")
         return text.split("\n")[:-1]
 
     def note(self, data, what):
@@ -553,59 +564,54 @@ class Export:
         except Bad as e:
             raise Bad(f"{what}: {e}")
 
+    def take(self, data, what):
+        """Takes a checkpoint into those that the tree is held against."""
+        try:
+            note = self.note(data, what)
+        except Bad as e:
+            self.problem(str(e))
+            return
+        if note.size > self.newest.size:
+            self.doubt(f"{what} is of {note.size} records, the log has {self.newest.size}", self.newest.size)
+        self.notes.append(note)
+
     def read_notes(self):
-        self.newest = self.note(self.read("checkpoint", MAX_NOTE), "checkpoint")
-        self.notes = []
         f = open_file(self.path("checkpoints"))
         if f is None:
             raise Unreadable(f"{self.path('checkpoints')}: is not there")
         with f:
             while True:
-                line = f.readline(21)
+                what = f"note {len(self.notes)} of checkpoints"
+                line = f.readline(9)
                 if line == b"":
                     break
                 length = decimal(line[:-1].decode("latin-1"), MAX_NOTE) if line.endswith(b"\n") else None
                 data = f.read(length) if length is not None else b""
                 if length is None or len(data) != length:
-                    raise Bad("checkpoints is no list of notes")
-                self.notes.append(self.note(data, f"note {len(self.notes) + 1} of checkpoints"))
-        self.known = None
-        if self.options.known is not None:
-            self.known = self.note(self.options.known, "known checkpoint")
-        for note in self.notes + [self.known] * (self.known is not None):
-            if note.size > self.newest.size:
-                raise Bad(f"there is a checkpoint of {note.size} records, the log has {self.newest.size}",
-                          self.newest.size)
+                    self.problem(f"{what} is cut off")
+                    break
+                self.take(data, what)
+
+    def read_known(self, known):
+        for k in known:
+            if k.log == self.format.log:
+                k.used = True
+                self.take(k.data, "the known checkpoint")
 
     # Entries, payloads, tiles
 
     def read_tree(self):
         tree = Tree()
         levels = []
-        notes = sorted([self.newest] + self.notes + [self.known] * (self.known is not None), key=lambda n: n.size)
-        self.good = 0
         size = self.newest.size
-        due = self.check_roots(tree, notes)
+        due = self.check_roots(tree, sorted(self.notes, key=lambda n: n.size))
         for n in range((size + 255) // 256):
-            first = n * 256
-            width = min(256, size - first)
-            entries = self.read_entries(n, width)
-            hashes = self.read_tile(0, n, width)
-            if hashes is None and entries is None:
-                raise Bad(f"tile {n} of level 0 is missing", first)
-            if hashes is None:
-                self.problem(f"tile {n} of level 0 is missing", first)
-                hashes = [leaf_hash(e) for e in entries]
-            if entries is not None:
-                for i, entry in enumerate(entries):
-                    if leaf_hash(entry) != hashes[i]:
-                        self.problem("the record is not the one in the tree", first + i)
-                        break
+            hashes = self.read_leaves(n, min(256, size - n * 256))
             for h in hashes:
                 tree.add(h)
                 if due and tree.size == due[0].size:
                     due = self.check_roots(tree, due)
-            if width == 256:
+            if len(hashes) == 256:
                 self.add_root(levels, 1, tree_root(hashes))
         for level, hashes in enumerate(levels, 1):
             if hashes:
@@ -615,10 +621,10 @@ class Export:
     def check_roots(self, tree, notes):
         """Holds the tree against the checkpoints of its size; returns the others."""
         while notes and notes[0].size == tree.size:
-            if notes[0].root != tree.root():
-                self.problem(f"the checkpoint of {tree.size} records has another root", self.good)
-            else:
+            if notes[0].root == tree.root():
                 self.good = tree.size
+            else:
+                self.doubt(f"the checkpoint of {tree.size} records has another root", self.good)
             notes = notes[1:]
         return notes
 
@@ -636,49 +642,55 @@ class Export:
             self.add_root(levels, level + 1, tree_root(hashes))
 
     def read_tile(self, level, n, width):
+        """The hashes of a tile; None, and what is wrong, where they cannot be had."""
         path = bundle_path(f"tile/{level}", n, width)
-        try:
-            data = read_file(self.path(path), 32 * width)
-        except Bad:
-            data = b""
-        if data is not None and len(data) != 32 * width:
-            raise Bad(f"{path} has not {width} hashes", (n * 256) << (8 * level))
-        return data and [data[i:i + 32] for i in range(0, len(data), 32)]
+        data = read_file(self.path(path), 32 * width)
+        if data is None:
+            return None, f"{path} is missing"
+        if len(data) != 32 * width:
+            return None, f"{path} has not {width} hashes"
+        return [data[i:i + 32] for i in range(0, len(data), 32)], None
 
     def check_tile(self, level, n, hashes):
         """Holds a tile of a higher level against the roots of those below."""
-        stored = self.read_tile(level, n, len(hashes))
-        if stored is None:
-            self.problem(f"tile {n} of level {level} is missing", (n * 256) << (8 * level))
+        stored, wrong = self.read_tile(level, n, len(hashes))
+        if wrong:
+            self.doubt(wrong, (n * 256) << (8 * level))
         for i, h in enumerate(stored or []):
             if h != hashes[i]:
-                self.problem(f"tile {n} of level {level} has not the roots of those below",
-                             (n * 256 + i) << (8 * level))
+                self.doubt(f"tile {n} of level {level} has not the roots of those below", (n * 256 + i) << (8 * level))
                 break
 
-    def read_entries(self, n, width):
-        """The entries of a tile, their payloads checked; None where they were dropped."""
+    def read_leaves(self, n, width):
+        """The hashes of the leaves of a tile, entries and payloads held against them."""
         first = n * 256
+        hashes, wrong = self.read_tile(0, n, width)
+        if wrong:
+            self.problem(wrong, first)
         paths = [bundle_path(kind, n, width) for kind in ("tile/entries", "payload")]
         entries, payloads = open_file(self.path(paths[0])), open_file(self.path(paths[1]))
         if entries is None and payloads is None:
             self.missing.append((first, first + width - 1))
-            return None
-        if entries is None or payloads is None:
-            raise Bad(f"{paths[0 if entries is None else 1]} is missing", first)
-        result = []
-        with entries, payloads:
-            for seq in range(first, first + width):
-                entry = self.take(entries, 2, paths[0], seq)
-                payload = self.take(payloads, 4, paths[1], seq)
-                result.append(entry)
-                self.read_record(entry, payload, seq)
-            for f, path in ((entries, paths[0]), (payloads, paths[1])):
-                if f.read(1):
-                    raise Bad(f"{path} goes on behind its last record", first + width)
-        return result
+        elif entries is None or payloads is None:
+            self.problem(f"{paths[0 if entries is None else 1]} is missing", first)
+        computed = []
+        if entries and payloads:
+            with entries, payloads:
+                try:
+                    for seq in range(first, first + width):
+                        h = self.read_record(entries, payloads, seq)
+                        if hashes is not None and h != hashes[seq - first]:
+                            self.problem("the record is not the one in the tree", seq)
+                        computed.append(h)
+                    if entries.read(1) or payloads.read(1):
+                        self.problem("something stands behind the record", first + width - 1)
+                except Bad as e:
+                    self.problem(str(e), e.seq)
+        if hashes is None and len(computed) < width:
+            raise Bad(f"nothing tells the hashes of tile {n}", first + len(computed))
+        return hashes or computed
 
-    def take(self, f, n, path, seq):
+    def take_bytes(self, f, n, what, seq):
         """A length of n bytes, and what follows."""
         data = f.read(n)
         length = int.from_bytes(data, "big")
@@ -686,27 +698,27 @@ class Export:
             data = f.read(length)
             if len(data) == length:
                 return data
-        raise Bad(f"{path} ends too early", seq)
+        raise Bad(f"its {what} is missing or cut off", seq)
 
-    def read_record(self, entry, payload, seq):
+    def read_record(self, entries, payloads, seq):
+        """Checks a record; returns the hash of its leaf."""
+        entry = self.take_bytes(entries, 2, "entry", seq)
+        payload = self.take_bytes(payloads, 4, "payload", seq)
         try:
             fields, commitments = self.format.read_entry(entry, seq)
             more, erased = self.format.read_payload(payload, commitments)
+            if erased:
+                self.erased[seq] = erased
+            if self.format.log == "change_log":
+                self.evidence.take({**fields, **more})
         except Bad as e:
             self.problem(f"the record is not well formed or was altered: {e}", seq)
-            return
-        if erased:
-            self.erased[seq] = erased
-        if self.format.log == "change_log":
-            fields.update(more)
-            self.evidence.take(fields)
+        return leaf_hash(entry)
 
     # What only the change log can tell
 
     def check_evidence(self, evidence):
         """Holds what is not there against what the change log says."""
-        if self.format is None:
-            return
         log = self.format.log
         for seq, groups in self.erased.items():
             for g in sorted(groups - evidence.redacted.get((log, seq), set())):
@@ -714,7 +726,33 @@ class Export:
         for low, high in self.missing:
             if not evidence.is_dropped(log, low, high):
                 self.problem(f"records {low} to {high} are missing, and no record of the change log says so", low)
-                break
+
+    def report(self):
+        """Prints what was found; returns whether all is well."""
+        log = self.format.log
+        for seq, text in self.problems[:20]:
+            print(f"{log}: {text}" if seq is None else f"{log}: record {seq}: {text}")
+        if self.problems:
+            first = min((seq for seq, _ in self.problems if seq is not None), default=None)
+            line = f"{log}: NOT verified: {len(self.problems)} problems"
+            if first is not None:
+                line += f", the first bad record is {first}"
+            elif self.doubtful:
+                line += f", the first bad record is {min(self.doubtful)} or a later one"
+            print(line)
+            return False
+        if not self.options.quiet:
+            print(f"{log}: {self.newest.origin}, {self.newest.size} records, {len(self.notes)} checkpoints,"
+                  f" root {self.root.hex()}")
+            for w in sorted(self.witness_keys.names()):
+                cosigned = [n.size for n in self.notes if w in n.witnesses]
+                print(f"{log}: {w} has cosigned " + (f"the first {max(cosigned)} records" if cosigned else "nothing"))
+            if not self.format.is_listed:
+                print(f"{log}: its format is not known to this program and taken from log.json on trust")
+            if not self.options.key:
+                print(f"{log}: its keys are taken on trust: {', '.join(sorted(self.log_keys.names()))}")
+        print(f"{log}: verified")
+        return True
 
 
 # ---------------------------------------------------------------------
@@ -771,7 +809,7 @@ def arguments(argv):
         epilog="Exit status: 0 verified, 1 not verified, 2 the export cannot be read.")
     parser.add_argument("-k", "--key", action="append", default=[], help="verifier key of the log")
     parser.add_argument("-w", "--witness", action="append", default=[], help="verifier key of a witness")
-    parser.add_argument("-c", "--known", metavar="FILE", help="a checkpoint that was kept elsewhere")
+    parser.add_argument("-c", "--known", action="append", default=[], metavar="FILE", help="a checkpoint that was kept elsewhere")
     parser.add_argument("-g", "--changes", metavar="DIR", help="the export of change_log")
     parser.add_argument("-p", "--proof", metavar="FILE", help="an offline proof (tlog-proof), to check with --entry")
     parser.add_argument("-e", "--entry", metavar="FILE", help="the entry that the proof is of")
@@ -798,70 +836,59 @@ def needed(path, limit):
     return data
 
 
+class Known:
+    """A checkpoint that was kept elsewhere; its origin tells the log that it is of."""
+
+    def __init__(self, path):
+        self.path = path
+        self.data = needed(path, MAX_NOTE)
+        origin = self.data.partition(b"\n")[0].decode("utf-8", "replace")
+        self.log = origin.rpartition("/")[2] if "/" in origin else None
+        self.used = False
+
+
 def folders(directory):
     """The exports in a folder: itself, or those right below."""
     if not os.path.isdir(directory):
         raise Unreadable(f"{directory}: is no folder")
-    if os.path.lexists(os.path.join(directory, "log.json")):
+    if os.path.isfile(os.path.join(directory, "log.json")):
         return [directory]
-    found = [os.path.join(directory, name) for name in sorted(os.listdir(directory))]
-    found = [f for f in found if os.path.lexists(os.path.join(f, "log.json"))]
+    found = [os.path.join(directory, name) for name in sorted(os.listdir(directory)) if name[0] != "."]
+    found = [f for f in found if os.path.isfile(os.path.join(f, "log.json"))]
     if not found:
         raise Unreadable(f"{directory}: holds no export")
     return found
 
 
-def verify_export(directory, options):
-    export = Export(directory, options)
-    export.verify()
-    return export
-
-
-def report(export, options):
-    """Prints what was found in an export; returns whether all is well."""
-    problems = export.problems
-    for seq, text in problems[:20]:
-        print(f"{export.dir}: {text}" if seq is None else f"{export.dir}: record {seq}: {text}")
-    if len(problems) > 20:
-        print(f"{export.dir}: and {len(problems) - 20} more")
-    if problems:
-        first = min((seq for seq, _ in problems if seq is not None), default=None)
-        print(f"{export.dir}: NOT verified" + ("" if first is None else f", first bad record {first}"))
-        return False
-    if not options.quiet:
-        f = export.format
-        print(f"{export.dir}: {export.newest.origin}, {f.size} records, {len(export.notes)} checkpoints,"
-              f" root {base64.b64encode(export.root).decode()}")
-        if not f.is_listed:
-            print(f"{export.dir}: its format is taken from log.json on trust")
-        if not options.key:
-            print(f"{export.dir}: its keys are taken on trust: " + ", ".join(sorted(export.log_keys.names())))
-    print(f"{export.dir}: verified")
-    return True
-
-
 def main(argv):
     options = arguments(argv)
-    if options.known is not None:
-        options.known = needed(options.known, MAX_NOTE)
+    known = [Known(path) for path in options.known]
     if options.proof is not None:
         proof, entry = needed(options.proof, 2 * MAX_NOTE), needed(options.entry, MAX_ENTRY)
         print(verify_proof(proof, entry, options) + ": verified")
         return 0
-    exports = [verify_export(f, options) for d in options.dirs for f in folders(d)]
-    changes = None
+    exports = [Export(f, options) for d in options.dirs for f in folders(d)]
     if options.changes is not None:
-        changes = verify_export(options.changes, argparse.Namespace(**{**vars(options), "known": None}))
-        if changes.problems or changes.format.log != "change_log":
-            report(changes, options)
-            raise Bad(f"{options.changes}: is no change log that can be trusted")
-    ok = True
+        changes = next((e for e in exports if e.dir == options.changes), None) or Export(options.changes, options)
+        exports += [changes] * (changes not in exports)
+    else:
+        changes = next((e for e in exports if e.format.log == "change_log"), None)
     for e in exports:
-        source = changes
-        if source is None:
-            source = next((x for x in exports if x.format and x.format.log == "change_log" and not x.problems), None)
-        e.check_evidence(source.evidence if source else Evidence())
-        ok = report(e, options) and ok
+        e.verify(known)
+    ok = True
+    evidence = Evidence()
+    if changes and changes.format.log == "change_log" and not changes.problems:
+        evidence = changes.evidence
+    elif changes:
+        print(f"{changes.dir}: is no change log that can be trusted")
+        ok = False
+    for e in exports:
+        e.check_evidence(evidence)
+        ok = e.report() and ok
+    for k in known:
+        if not k.used:
+            print(f"{k.path}: is no checkpoint of these logs")
+            ok = False
     return 0 if ok else 1
 
 
