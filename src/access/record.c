@@ -264,6 +264,15 @@ write_access(Statement *statement, Access *access)
 		access->nreserved--;
 		access->number = 0;
 	}
+
+	/* Waiting for the intent was given up: no row was delivered. */
+	if (access->has_intent && access->nreserved > 0)
+	{
+		Tally		none = {.any = true,.error = statement->error};
+		Outcome		outcome = statement->outcome == OUTCOME_COMPLETED ? OUTCOME_FAILED : statement->outcome;
+
+		(void) record_write(statement, access, "outcome", &outcome, &none, true);
+	}
 }
 
 /* Writes the records of a statement in which nothing runs any more. */

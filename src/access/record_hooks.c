@@ -72,7 +72,7 @@ begin_top(const char *text, int location, int len, uint64 query_id, ParamListInf
 
 	/* It was planned a moment ago, and functions may have run. */
 	if (top_statement.text == text && top_statement.location == location &&
-		desc != NULL && top_statement.desc == NULL)
+		top_statement.len == len && desc != NULL && top_statement.desc == NULL)
 	{
 		top_statement.desc = desc;
 		top_statement.params = params;

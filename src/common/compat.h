@@ -135,9 +135,13 @@ steward_lacks_permission(PlannedStmt *plan, Oid relid)
 	foreach(lc, plan->permInfos)
 	{
 		RTEPermissionInfo *perms = lfirst_node(RTEPermissionInfo, lc);
+		RangeTblEntry *rte = makeNode(RangeTblEntry);
 
+		rte->rtekind = RTE_RELATION;
+		rte->relid = perms->relid;
+		rte->perminfoindex = 1;
 		if ((!OidIsValid(relid) || perms->relid == relid) &&
-			!ExecCheckPermissions(plan->rtable, list_make1(perms), false))
+			!ExecCheckPermissions(list_make1(rte), list_make1(perms), false))
 			return true;
 	}
 #else

@@ -140,6 +140,10 @@ kill 'STOP', $writer;
 	extra_params => [ '-U', 'regress_user' ]);
 is($stdout, '', 'no row arrives while the writer stands still');
 like($stderr, qr/canceling statement due to statement timeout/, '... and waiting can be given up');
+my $given_up = 'SELECT decision, outcome, rows_returned, error_code FROM steward.access_log ORDER BY seq DESC LIMIT 1';
+kill 'CONT', $writer;
+is($node->safe_psql($db, "SELECT steward.flush(); $given_up") =~ s/^\s+//r, 'allowed|failed||57014', '... which is logged');
+kill 'STOP', $writer;
 ($in, $out) = ("SELECT id FROM regress_sync;\n\\echo done\n", '');
 $h = session(\$in, \$out);
 pump_nb($h);
@@ -154,7 +158,7 @@ finish $h;
 is(newest('regress_sync'), 'allowed|completed|2|', 'and their record is complete');
 is($node->safe_psql($db, q(
 	SELECT count(*) FROM steward.access_event i JOIN steward.access_event o USING (statement_id, access_no)
-	WHERE i.kind = 'intent' AND o.kind = 'outcome' AND i.seq < o.seq)), '2', 'an intent, then an outcome');
+	WHERE i.kind = 'intent' AND o.kind = 'outcome' AND i.seq < o.seq)), '3', 'an intent, then an outcome');
 
 # A refusal is durable, too, before it is told.
 kill 'STOP', $writer;
