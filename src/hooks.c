@@ -104,6 +104,7 @@ steward_executor_start(QueryDesc *queryDesc, int eflags)
 	PG_TRY();
 	{
 		start_executor(queryDesc, eflags);
+		access_record_started(queryDesc);
 	}
 	PG_CATCH();
 	{
@@ -111,7 +112,6 @@ steward_executor_start(QueryDesc *queryDesc, int eflags)
 		PG_RE_THROW();
 	}
 	PG_END_TRY();
-	access_record_started(queryDesc);
 }
 
 /* What is planned and run from here to the end is part of this statement. */

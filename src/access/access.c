@@ -17,7 +17,7 @@
 void
 access_init(void)
 {
-	static const AuditQuestions answers = {.subject = access_subject_name, .purpose = access_purpose};
+	static const AuditQuestions answers = {.subject = access_subject_name,.purpose = access_purpose};
 
 	audit_ask(&answers);
 	subject_init();

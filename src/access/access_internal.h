@@ -152,7 +152,8 @@ typedef struct Governance
 #define ACCESS_COMMAND(bits)	((CmdType) ((bits) & 15))
 #define ACCESS_LEVEL(level)		((int) (level) << 4)
 #define ACCESS_LEVEL_OF(bits)	((AuditLevel) (((bits) >> 4) & 3))
-#define ACCESS_BYPASSES			(1 << 6)	/* the subject is beyond governance */
+#define ACCESS_BYPASSES			(1 << 6)	/* the subject is beyond
+											 * governance */
 #define ACCESS_OBSERVED			(1 << 7)	/* mode observe */
 #define ACCESS_COUNTED			(1 << 8)	/* rows that are written count as
 											 * the statement's */

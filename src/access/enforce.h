@@ -32,7 +32,7 @@
 /* For record.c, after the ITEM_TRACE_SUBJECT that they concern. */
 #define ITEM_ACCESS			(-10000)	/* minus ACCESS_* bits: an access to
 										 * the relation */
-#define ITEM_COLUMNS		(-20000)	/* minus n: columns 32 n and on of that
-										 * access, as bits */
+#define ITEM_COLUMNS		(-20000)	/* minus n: columns 32 n and on of
+										 * that access, as bits */
 
 #endif							/* STEWARD_ENFORCE_H */

@@ -55,10 +55,12 @@ statement_current(void)
 	if (steward_log_parameters)
 	{
 		text = record_raw_text(top_statement.text, top_statement.location, top_statement.len);
+
 		parameters = record_parameters(top_statement.params);
 	}
 	else
 		text = record_text(top_statement.text, top_statement.location, top_statement.len);
+
 	revision = policy_revision();
 	if (free_statements == NULL)
 	{
@@ -78,6 +80,7 @@ statement_current(void)
 	statement->query_id = top_statement.query_id;
 	statement->revision = revision;
 	statement->text = text;
+
 	statement->parameters = parameters;
 	statement->reservation.bytes = 0;
 	statement->nqueries = 0;
@@ -182,7 +185,7 @@ statement_access(Statement *statement, const Access *sought)
 	if (statement->naccesses == statement->max_accesses)
 	{
 		statement->accesses = repalloc(statement->accesses,
-											2 * statement->max_accesses * sizeof(Access));
+									   2 * statement->max_accesses * sizeof(Access));
 		statement->max_accesses *= 2;
 	}
 	access = &statement->accesses[statement->naccesses];

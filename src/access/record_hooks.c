@@ -71,7 +71,7 @@ begin_top(const char *text, int location, int len, uint64 query_id, ParamListInf
 		return;
 
 	/* It was planned a moment ago, and functions may have run. */
-	if (top_statement.text == text && top_statement.location == location &&
+	if (top_statement.text == text &&top_statement.location == location &&
 		top_statement.len == len && desc != NULL && top_statement.desc == NULL)
 	{
 		top_statement.desc = desc;
@@ -81,6 +81,7 @@ begin_top(const char *text, int location, int len, uint64 query_id, ParamListInf
 	if (unlikely(current_statement != NULL))
 		end_top();
 	top_statement.text = text;
+
 	top_statement.location = location;
 	top_statement.len = len;
 	top_statement.query_id = query_id;
@@ -350,7 +351,7 @@ describe(Access *access, Start *start, const PlanAccess *plan_access)
 		access->decision = DECISION_BREAK_GLASS;
 		if (reason != NULL)
 			access->reason = record_bytes_of_text(ACCESS_REASON, reason,
-													pg_mbcliplen(reason, strlen(reason), MAX_REASON));
+												  pg_mbcliplen(reason, strlen(reason), MAX_REASON));
 	}
 	else
 		access->decision = plan_access->bits & ACCESS_OBSERVED ? DECISION_OBSERVED : DECISION_ALLOWED;

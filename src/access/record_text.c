@@ -52,12 +52,14 @@ static const char *
 statement_part(const char *text, int location, int *len)
 {
 	if (location > 0)
-		text += location;
+		text	  +=location;
+
 	if (*len <= 0)
 		*len = strlen(text);
 	while (*len > 0 && scanner_isspace(text[0]))
 	{
-		text++;
+		text	  ++;
+
 		(*len)--;
 	}
 	while (*len > 0 && scanner_isspace(text[*len - 1]))
@@ -74,11 +76,13 @@ make_field(char *text)
 
 	if (without != NULL)
 		text = without;
+
 	len = strlen(text);
 	if (len > MAX_TEXT)
 	{
 		len = pg_mbcliplen(text, len, MAX_TEXT - 3);
 		text = psprintf("%.*s...", len, text);
+
 		len += 3;
 	}
 	return record_bytes_of_text(ACCESS_QUERY_TEXT, text, len);
@@ -168,7 +172,7 @@ normalize(const char *text, int len)
 		if (token->is_constant)
 			appendStringInfo(&out, "$%d", ++param);
 		else
-			appendBinaryStringInfo(&out, text + token->start, token->len);
+			appendBinaryStringInfo(&out, text +token->start, token->len);
 		end = token->start + token->len;
 	}
 	return out.data;
@@ -214,6 +218,7 @@ record_text(const char *text, int location, int len)
 	if (text == NULL)
 		return NULL;
 	text = statement_part(text, location, &len);
+
 	hash = hash_bytes((const unsigned char *) text, len);
 	if (cache == NULL)
 		cache = MemoryContextAllocZero(TopMemoryContext, CACHE_SIZE * sizeof(CachedText));
@@ -248,6 +253,7 @@ record_raw_text(const char *text, int location, int len)
 	if (text == NULL)
 		return NULL;
 	text = statement_part(text, location, &len);
+
 	return make_field(pnstrdup(text, len));
 }
 
@@ -264,7 +270,7 @@ record_parameters(ParamListInfo params)
 	{
 		ParamExternData workspace;
 		ParamExternData *param = params->paramFetch != NULL ?
-			params->paramFetch(params, i + 1, true, &workspace) : &params->params[i];
+		params->paramFetch(params, i + 1, true, &workspace) : &params->params[i];
 		char	   *value;
 		Oid			output;
 		bool		is_varlena;

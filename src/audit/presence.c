@@ -58,7 +58,7 @@ last_checkpoint(char *text, Size size)
 	bool		crc_ok;
 	ControlFileData *control = get_controlfile(DataDir, &crc_ok);
 	bool		stopped = crc_ok &&
-		(control->state == DB_SHUTDOWNED || control->state == DB_SHUTDOWNED_IN_RECOVERY);
+	(control->state == DB_SHUTDOWNED || control->state == DB_SHUTDOWNED_IN_RECOVERY);
 
 	snprintf(text, size, "%X/%X", LSN_FORMAT_ARGS(control->checkPoint));
 	pfree(control);
