@@ -49,22 +49,22 @@ static CachedText *cache = NULL;
 
 /* The part of the text that is the statement. */
 static const char *
-statement_part(const char *text, int location, int *len)
+statement_part(const char *sql, int location, int *len)
 {
 	if (location > 0)
-		text	  +=location;
+		sql += location;
 
 	if (*len <= 0)
-		*len = strlen(text);
-	while (*len > 0 && scanner_isspace(text[0]))
+		*len = strlen(sql);
+	while (*len > 0 && scanner_isspace(sql[0]))
 	{
-		text	  ++;
+		sql++;
 
 		(*len)--;
 	}
-	while (*len > 0 && scanner_isspace(text[*len - 1]))
+	while (*len > 0 && scanner_isspace(sql[*len - 1]))
 		(*len)--;
-	return text;
+	return sql;
 }
 
 /* The field query_text, cut to its greatest length, without tokens. */
@@ -152,10 +152,10 @@ scan(char *text, int *last_param)
 
 /* The text with $n for constants and one space for what stands between. */
 static char *
-normalize(const char *text, int len)
+normalize(const char *sql, int len)
 {
 	StringInfoData out;
-	char	   *copy = pnstrdup(text, len);
+	char	   *copy = pnstrdup(sql, len);
 	List	   *tokens;
 	int			param;
 	int			end = 0;
@@ -172,7 +172,7 @@ normalize(const char *text, int len)
 		if (token->is_constant)
 			appendStringInfo(&out, "$%d", ++param);
 		else
-			appendBinaryStringInfo(&out, text +token->start, token->len);
+			appendBinaryStringInfo(&out, sql + token->start, token->len);
 		end = token->start + token->len;
 	}
 	return out.data;
