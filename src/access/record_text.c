@@ -53,13 +53,11 @@ statement_part(const char *sql, int location, int *len)
 {
 	if (location > 0)
 		sql += location;
-
 	if (*len <= 0)
 		*len = strlen(sql);
 	while (*len > 0 && scanner_isspace(sql[0]))
 	{
 		sql++;
-
 		(*len)--;
 	}
 	while (*len > 0 && scanner_isspace(sql[*len - 1]))
@@ -218,7 +216,6 @@ record_text(const char *text, int location, int len)
 	if (text == NULL)
 		return NULL;
 	text = statement_part(text, location, &len);
-
 	hash = hash_bytes((const unsigned char *) text, len);
 	if (cache == NULL)
 		cache = MemoryContextAllocZero(TopMemoryContext, CACHE_SIZE * sizeof(CachedText));
@@ -253,7 +250,6 @@ record_raw_text(const char *text, int location, int len)
 	if (text == NULL)
 		return NULL;
 	text = statement_part(text, location, &len);
-
 	return make_field(pnstrdup(text, len));
 }
 
