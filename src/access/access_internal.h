@@ -23,6 +23,7 @@
  * trust.c        trusted views and functions, the label provider
  * token.c        authenticate(); token_internal.h lists the files about tokens
  * identity.c     the identity that a token gave the session
+ * mask_hash.c    mask_hash(): keyed pseudonyms, for masks alone
  * glass.c        break-glass: reading without policies and masks, for a time
  * second_person.c  approval of changes that widen, by another person
  * history.c      keeps the history of what governs relations (see history.h)
@@ -330,6 +331,12 @@ extern void second_person_init(void);
 extern bool second_person_is_asked(void);
 extern const char *second_person_author(void);
 extern void second_person_check_label(const ObjectAddress *object, bool removes, bool adds);
+
+/* mask_hash.c */
+extern void mask_hash_init(void);
+extern void mask_hash_admit(Node *expr);
+extern void mask_hash_check(struct ParseState *pstate, Node *expr, Oid type, int32 typmod);
+extern void mask_hash_prepare(Node *raw);
 
 /* redact.c */
 extern void redact_activity(void);

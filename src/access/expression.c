@@ -693,6 +693,7 @@ expression_for_plans(Expr *expr, Oid creator, List **relations)
 	if (expr == NULL)
 		return NULL;
 	result = copyObject((Node *) expr);
+	mask_hash_admit(result);
 	if (checkExprHasSubLink(result))
 	{
 		if (!SearchSysCacheExists1(AUTHOID, ObjectIdGetDatum(creator)))

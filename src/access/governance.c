@@ -249,6 +249,7 @@ steward_governance_changed(PG_FUNCTION_ARGS)
 		relid == steward_table(TABLE_PURPOSE_GRANT) ||
 		relid == steward_table(TABLE_ISSUER) ||
 		relid == steward_table(TABLE_TOKEN_REQUIREMENT) ||
+		relid == steward_table(TABLE_MASK_KEY) ||
 		(relid == steward_table(TABLE_ROLE_ATTRIBUTE) && !trust_any()))
 		CacheInvalidateRelcacheByRelid(relid);	/* read at each execution */
 	else

@@ -346,6 +346,7 @@ mask_parse_for_column(const char *text, AttrNumber attno, Oid type, int32 typmod
 						format_type_be(exprType(expr)), format_type_be(type)),
 				 errhint("Cast the mask, or tag columns of another type by another tag.")));
 	assign_expr_collations(pstate, coerced);
+	mask_hash_check(pstate, coerced, type, typmod);
 	expression_context_pop(&callback);
 	if (pstate->p_hasSubLinks)
 		ereport(ERROR,
