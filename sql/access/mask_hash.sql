@@ -127,6 +127,8 @@ SELECT steward.create_mask('reason', 'regress_visit', 'reason', '(SELECT string_
 SET ROLE regress_hash_user;
 SELECT count(*), bool_and(reason ~ '^.{22} .{22}$') AS hashed FROM regress_visit;
 
+EXPLAIN (VERBOSE, COSTS OFF) SELECT num FROM regress_visit;
+
 -- masks by tag, on columns that come later and by owners who hold no key
 RESET ROLE;
 DELETE FROM steward.mask_key;

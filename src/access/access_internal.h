@@ -334,6 +334,7 @@ extern void second_person_check_label(const ObjectAddress *object, bool removes,
 
 /* mask_hash.c */
 extern void mask_hash_init(void);
+extern bool is_mask_hash_function(Oid funcid);
 extern void mask_hash_admit(Node *expr);
 extern void mask_hash_check(struct ParseState *pstate, Node *expr, Oid type, int32 typmod);
 extern void mask_hash_prepare(Node *raw);

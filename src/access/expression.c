@@ -500,6 +500,10 @@ is_once_per_execution(const SubLink *sublink)
 	return sublink->subLinkType == EXPR_SUBLINK && sublink->subLinkId == ONCE_PER_EXECUTION;
 }
 
+/*
+ * mask_hash() of a constant is moved like a session function: the planner,
+ * which asks for the values of stable functions, would lose its mark.
+ */
 typedef struct SessionContext
 {
 	bool		calls_session;	/* a session function was seen */
@@ -509,7 +513,7 @@ typedef struct SessionContext
 static bool
 session_function_checker(Oid funcid, void *context)
 {
-	if (is_session_function(funcid))
+	if (is_session_function(funcid) || is_mask_hash_function(funcid))
 		((SessionContext *) context)->calls_session = true;
 	return false;
 }

@@ -235,12 +235,18 @@ steward_prepare_tag_mask(PG_FUNCTION_ARGS)
  * ------------------------------------------------------------------------
  */
 
+/* Is it mask_hash()? */
+bool
+is_mask_hash_function(Oid funcid)
+{
+	return get_func_namespace(funcid) == steward_namespace() &&
+		strcmp(get_func_name(funcid), "mask_hash") == 0;
+}
+
 static bool
 is_mask_hash(Node *node)
 {
-	return IsA(node, FuncExpr) &&
-		get_func_namespace(((FuncExpr *) node)->funcid) == steward_namespace() &&
-		strcmp(get_func_name(((FuncExpr *) node)->funcid), "mask_hash") == 0;
+	return IsA(node, FuncExpr) && is_mask_hash_function(((FuncExpr *) node)->funcid);
 }
 
 static bool
