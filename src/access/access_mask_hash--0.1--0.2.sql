@@ -32,11 +32,6 @@ $$;
 REVOKE ALL ON FUNCTION steward.make_mask_key() FROM PUBLIC;
 COMMENT ON FUNCTION steward.make_mask_key() IS 'internal: makes the key of mask_hash(), where there is none';
 
-CREATE FUNCTION steward.prepare_tag_mask(mask_expr text) RETURNS void
-    LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'steward_prepare_tag_mask';
-REVOKE ALL ON FUNCTION steward.prepare_tag_mask(text) FROM PUBLIC;
-COMMENT ON FUNCTION steward.prepare_tag_mask(text) IS 'internal: makes the key of mask_hash(), where a mask by tag needs it and there is none';
-
 CREATE FUNCTION steward.mask_hash(value anyelement) RETURNS anyelement
     LANGUAGE c STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'steward_mask_hash';
 COMMENT ON FUNCTION steward.mask_hash(anyelement) IS

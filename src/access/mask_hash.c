@@ -220,16 +220,6 @@ mask_hash_prepare(Node *raw)
 		(void) OidFunctionCall0(steward_function("make_mask_key", 0, NULL));
 }
 
-STEWARD_FUNCTION(steward_prepare_tag_mask);
-
-/* prepare_tag_mask(mask): the same for the text of a mask by tag. */
-Datum
-steward_prepare_tag_mask(PG_FUNCTION_ARGS)
-{
-	mask_hash_prepare(expression_parse("mask_expr", text_to_cstring(PG_GETARG_TEXT_PP(0))));
-	PG_RETURN_VOID();
-}
-
 /* ------------------------------------------------------------------------
  * Expressions that hash
  * ------------------------------------------------------------------------

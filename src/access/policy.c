@@ -290,7 +290,7 @@ steward_check_tag_mask(PG_FUNCTION_ARGS)
 
 	if (!OidIsValid(relid))
 	{
-		(void) expression_parse("mask_expr", mask_text);
+		mask_hash_prepare(expression_parse("mask_expr", mask_text));
 		PG_RETURN_VOID();
 	}
 	get_atttypetypmodcoll(relid, attno, &type, &typmod, &collation);
