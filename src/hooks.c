@@ -90,9 +90,9 @@ steward_executor_start(QueryDesc *queryDesc, int eflags)
 static void
 steward_executor_run(STEWARD_EXECUTOR_RUN_PARAMS)
 {
-	ErrorContextCallback callback;
+	ConcealedDetails concealed;
 
-	access_conceal_details(queryDesc, &callback);
+	access_conceal_details(queryDesc, &concealed);
 	access_enter_statement();
 	PG_TRY();
 	{
@@ -106,7 +106,7 @@ steward_executor_run(STEWARD_EXECUTOR_RUN_PARAMS)
 		access_leave_statement();
 	}
 	PG_END_TRY();
-	access_reveal_details(&callback);
+	access_reveal_details(&concealed);
 }
 
 static void
@@ -122,7 +122,7 @@ finish_executor(QueryDesc *queryDesc)
 static void
 steward_executor_finish(QueryDesc *queryDesc)
 {
-	ErrorContextCallback callback;
+	ConcealedDetails concealed;
 
 	/* A mere SELECT has nothing left to run. */
 	if (queryDesc->operation == CMD_SELECT && !queryDesc->plannedstmt->hasModifyingCTE)
@@ -130,7 +130,7 @@ steward_executor_finish(QueryDesc *queryDesc)
 		finish_executor(queryDesc);
 		return;
 	}
-	access_conceal_details(queryDesc, &callback);
+	access_conceal_details(queryDesc, &concealed);
 	access_enter_statement();
 	PG_TRY();
 	{
@@ -141,7 +141,7 @@ steward_executor_finish(QueryDesc *queryDesc)
 		access_leave_statement();
 	}
 	PG_END_TRY();
-	access_reveal_details(&callback);
+	access_reveal_details(&concealed);
 }
 
 static bool

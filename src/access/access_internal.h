@@ -83,6 +83,8 @@ typedef struct RowPolicy
 	 * once an execution, sub-selects are rewritten and read with the
 	 * creator's rights.
 	 */
+	bool		looked;			/* the next one is known */
+	bool		converts;		/* see expression_converts() */
 	bool		ready;			/* the following are filled in */
 	Expr	   *plan_qual;
 	Expr	   *plan_check;
@@ -145,6 +147,7 @@ extern void governance_init(void);
 extern const Governance *governance_of(Oid relid);
 extern void policy_make_ready(const RowPolicy *policy, Oid relid);
 extern bool governance_any(void);
+extern bool governance_converts(Oid relid);
 extern bool governance_has_native_policies(Relation relation);
 
 extern void governance_changed(Oid relid);
@@ -253,6 +256,7 @@ extern Node *expression_parse(const char *what, const char *text);
 extern void expression_check(Node *expr, const char *text, Oid creator);
 extern void expression_context_push(ErrorContextCallback *callback, const char *text);
 extern void expression_context_pop(ErrorContextCallback *callback);
+extern bool expression_converts(Node *expr);
 extern Expr *once_per_execution(Expr *expr);
 extern bool is_once_per_execution(const SubLink *sublink);
 extern Expr *expression_for_subject(Expr *expr, Oid subject);

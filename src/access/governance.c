@@ -796,6 +796,37 @@ create_caches(void)
 	tracked = hash_create("pg_steward tracked relations", 64, &ctl, HASH_ELEM | HASH_BLOBS);
 }
 
+/* May errors of masks and policies on the relation quote values? */
+bool
+governance_converts(Oid relid)
+{
+	ListCell   *lc;
+	ListCell   *lc2;
+
+	foreach(lc, governance_of(relid)->sets)
+	{
+		const PolicySet *set = lfirst(lc);
+
+		foreach(lc2, set->policies)
+		{
+			RowPolicy  *policy = lfirst(lc2);
+
+			if (!policy->looked)
+				policy->converts = expression_converts((Node *) policy->qual) ||
+					expression_converts((Node *) policy->check);
+			policy->looked = true;
+			if (policy->converts)
+				return true;
+		}
+		foreach(lc2, set->masks)
+		{
+			if (mask_converts(lfirst(lc2)))
+				return true;
+		}
+	}
+	return false;
+}
+
 /*
  * What governs the relation; sets is NIL where nothing does.  Raises where a
  * policy cannot be read: an unreadable policy opens nothing.
