@@ -118,10 +118,10 @@ steward_executor_start(QueryDesc *queryDesc, int eflags)
 static void
 steward_executor_run(STEWARD_EXECUTOR_RUN_PARAMS)
 {
-	ErrorContextCallback callback;
+	ConcealedDetails concealed;
 	RecordFrame frame;
 
-	access_conceal_details(queryDesc, &callback);
+	access_conceal_details(queryDesc, &concealed);
 	access_record_enter(&frame, queryDesc, true);
 	access_enter_statement();
 	PG_TRY();
@@ -140,7 +140,7 @@ steward_executor_run(STEWARD_EXECUTOR_RUN_PARAMS)
 	PG_END_TRY();
 	access_leave_statement();
 	access_record_leave(&frame);
-	access_reveal_details(&callback);
+	access_reveal_details(&concealed);
 }
 
 static void
@@ -156,7 +156,7 @@ finish_executor(QueryDesc *queryDesc)
 static void
 steward_executor_finish(QueryDesc *queryDesc)
 {
-	ErrorContextCallback callback;
+	ConcealedDetails concealed;
 	RecordFrame frame;
 
 	/* A mere SELECT has nothing left to run. */
@@ -165,7 +165,7 @@ steward_executor_finish(QueryDesc *queryDesc)
 		finish_executor(queryDesc);
 		return;
 	}
-	access_conceal_details(queryDesc, &callback);
+	access_conceal_details(queryDesc, &concealed);
 	access_record_enter(&frame, queryDesc, false);
 	access_enter_statement();
 	PG_TRY();
@@ -181,7 +181,7 @@ steward_executor_finish(QueryDesc *queryDesc)
 	PG_END_TRY();
 	access_leave_statement();
 	access_record_leave(&frame);
-	access_reveal_details(&callback);
+	access_reveal_details(&concealed);
 }
 
 static void

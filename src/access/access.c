@@ -27,6 +27,7 @@ access_init(void)
 	guard_init();
 	identity_init();
 	issuer_init();
+	mask_hash_init();
 	glass_init();
 	record_init();
 	second_person_init();

@@ -43,8 +43,15 @@ extern List *access_row_security(Relation relation);
 extern void access_executor_started(QueryDesc *queryDesc, ParamListInfo given);
 
 /* detail.c: while a plan runs, errors show no values of governed rows */
-extern void access_conceal_details(QueryDesc *queryDesc, ErrorContextCallback *callback);
-extern void access_reveal_details(ErrorContextCallback *callback);
+typedef struct ConcealedDetails
+{
+	ErrorContextCallback *previous;
+	ErrorContextCallback values;
+	ErrorContextCallback details;
+} ConcealedDetails;
+
+extern void access_conceal_details(QueryDesc *queryDesc, ConcealedDetails *concealed);
+extern void access_reveal_details(ConcealedDetails *concealed);
 
 /* last_access.c: where a statement of a client begins, what runs within one */
 extern void access_begin_statement(void);

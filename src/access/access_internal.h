@@ -25,6 +25,7 @@
  * trust.c        trusted views and functions, the label provider
  * token.c        authenticate(); token_internal.h lists the files about tokens
  * identity.c     the identity that a token gave the session
+ * mask_hash.c    mask_hash(): keyed pseudonyms, for masks alone
  * glass.c        break-glass: reading without policies and masks, for a time
  * second_person.c  approval of changes that widen, by another person
  * history.c      keeps the history of what governs relations (see history.h)
@@ -85,6 +86,8 @@ typedef struct RowPolicy
 	 * once an execution, sub-selects are rewritten and read with the
 	 * creator's rights.
 	 */
+	bool		looked;			/* the next one is known */
+	bool		converts;		/* see expression_converts() */
 	bool		ready;			/* the following are filled in */
 	Expr	   *plan_qual;
 	Expr	   *plan_check;
@@ -187,6 +190,7 @@ extern const Governance *governance_of(Oid relid);
 extern void policy_make_ready(const RowPolicy *policy, Oid relid);
 extern bool governance_any(void);
 extern AuditLevel governance_audit(Oid relid);
+extern bool governance_converts(Oid relid);
 extern bool governance_has_native_policies(Relation relation);
 
 extern void governance_changed(Oid relid);
@@ -295,6 +299,7 @@ extern Node *expression_parse(const char *what, const char *text);
 extern void expression_check(Node *expr, const char *text, Oid creator);
 extern void expression_context_push(ErrorContextCallback *callback, const char *text);
 extern void expression_context_pop(ErrorContextCallback *callback);
+extern bool expression_converts(Node *expr);
 extern Expr *once_per_execution(Expr *expr);
 extern bool is_once_per_execution(const SubLink *sublink);
 extern Expr *expression_for_subject(Expr *expr, Oid subject);
@@ -386,6 +391,13 @@ extern void second_person_init(void);
 extern bool second_person_is_asked(void);
 extern const char *second_person_author(void);
 extern void second_person_check_label(const ObjectAddress *object, bool removes, bool adds);
+
+/* mask_hash.c */
+extern void mask_hash_init(void);
+extern bool is_mask_hash_function(Oid funcid);
+extern void mask_hash_admit(Node *expr);
+extern void mask_hash_check(struct ParseState *pstate, Node *expr, Oid type, int32 typmod);
+extern void mask_hash_prepare(Node *raw);
 
 /* redact.c */
 extern char *redact_text(const char *text);

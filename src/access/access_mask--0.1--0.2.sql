@@ -258,6 +258,13 @@ BEGIN
         RAISE EXCEPTION 'mask "%" on column "%" has priority % already', other, column_name, priority
             USING ERRCODE = 'duplicate_object', HINT = 'The mask with the lowest priority wins: give this one another.';
     END IF;
+    SELECT t.name INTO other FROM steward.tag_mask t
+    JOIN steward.column_tag c ON c.tag = t.tag AND c.relation = create_mask.relation AND c.attnum = number
+    WHERE t.priority = create_mask.priority;
+    IF FOUND THEN
+        RAISE EXCEPTION 'mask "%" by a tag of column "%" has priority % already', other, column_name, priority
+            USING ERRCODE = 'duplicate_object', HINT = 'The mask with the lowest priority wins: give this one another.';
+    END IF;
     IF (SELECT pg_catalog.count(*) FROM steward.column_mask m WHERE m.relation = create_mask.relation) >= 1000 THEN
         RAISE EXCEPTION 'table "%" has 1000 masks already', relation
             USING ERRCODE = 'program_limit_exceeded', HINT = 'Tag the columns and mask them by tag.';
@@ -354,6 +361,19 @@ BEGIN
     WHERE m.tag = create_tag_mask.tag AND m.priority = create_tag_mask.priority;
     IF FOUND THEN
         RAISE EXCEPTION 'mask "%" by tag "%" has priority % already', other, tag, priority
+            USING ERRCODE = 'duplicate_object', HINT = 'The mask with the lowest priority wins: give this one another.';
+    END IF;
+    SELECT m.name, c.relation, c.column_name INTO bearer
+    FROM steward.column_tag c,
+    LATERAL (SELECT t.name FROM steward.column_tag o JOIN steward.tag_mask t ON t.tag = o.tag
+             WHERE o.relation = c.relation AND o.attnum = c.attnum AND o.tag <> c.tag AND t.priority = create_tag_mask.priority
+             UNION ALL
+             SELECT k.name FROM steward.column_mask k
+             WHERE k.relation = c.relation AND k.attnum = c.attnum AND k.priority = create_tag_mask.priority) AS m
+    WHERE c.tag = create_tag_mask.tag
+    ORDER BY c.relation::text, c.attnum, m.name LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION 'mask "%" on column "%" of table "%" has priority % already', bearer.name, bearer.column_name, bearer.relation, priority
             USING ERRCODE = 'duplicate_object', HINT = 'The mask with the lowest priority wins: give this one another.';
     END IF;
     IF (SELECT pg_catalog.count(*) FROM steward.tag_mask) >= 1000 THEN

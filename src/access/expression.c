@@ -379,9 +379,20 @@ find_refused_here(Node *node, Refusal *refusal)
 	{
 		case T_NextValueExpr:
 			return refuse_construct(refusal, "a sequence");
+		case T_CoerceViaIO:
+
+			/*
+			 * Where these types cannot read a value, the context of the error
+			 * quotes it, which nobody can take back.
+			 */
+			if (!IsA(((CoerceViaIO *) node)->arg, Const) &&
+				(exprType(node) == JSONOID || exprType(node) == JSONBOID || exprType(node) == XMLOID))
+				return refuse_construct(refusal, "a cast of text to json, jsonb or xml");
+			if (refuse_type(exprType(node), refusal))
+				return true;
+			break;
 		case T_FuncExpr:
 		case T_CoerceToDomain:
-		case T_CoerceViaIO:
 			if (refuse_type(exprType(node), refusal))
 				return true;
 			break;
@@ -462,6 +473,92 @@ expression_check(Node *expr, const char *text, Oid creator)
 }
 
 /* ------------------------------------------------------------------------
+ * Conversions
+ * ------------------------------------------------------------------------
+ */
+
+/*
+ * Functions that are not leakproof, and all the same quote no value that they
+ * are given in an error; the latter where their first argument is a constant.
+ */
+static const char *const quiet_functions[] = {
+	"abs", "bpchar", "btrim", "ceil", "char_length", "coalesce", "concat", "concat_ws", "floor",
+	"initcap", "left", "length", "lower", "lpad", "ltrim", "md5", "octet_length", "replace",
+	"reverse", "right", "round", "rpad", "rtrim", "sha256", "split_part", "starts_with", "strpos",
+	"substr", "substring", "translate", "trunc", "upper", "varchar"
+};
+static const char *const quiet_after_constant[] = {"date_part", "date_trunc", "extract", "timezone"};
+
+static bool
+is_one_of(const char *name, const char *const *names, int n)
+{
+	for (int i = 0; i < n; i++)
+		if (strcmp(name, names[i]) == 0)
+			return true;
+	return false;
+}
+
+static bool
+is_string_category(Oid type)
+{
+	char		category;
+	bool		preferred;
+
+	get_type_category_preferred(type, &category, &preferred);
+	return category == TYPCATEGORY_STRING;
+}
+
+/* May an error of the call quote one of its arguments? */
+static bool
+may_quote(FuncExpr *call)
+{
+	char	   *name;
+
+	if (call->args == NIL || get_func_leakproof(call->funcid) ||
+		is_session_function(call->funcid) || is_mask_function(call->funcid))
+		return false;
+	if ((call->funcformat == COERCE_IMPLICIT_CAST || call->funcformat == COERCE_EXPLICIT_CAST) &&
+		!is_string_category(exprType(linitial(call->args))))
+		return false;
+	if (get_func_namespace(call->funcid) != PG_CATALOG_NAMESPACE)
+		return true;
+	name = get_func_name(call->funcid);
+	return !is_one_of(name, quiet_functions, lengthof(quiet_functions)) &&
+		!(is_one_of(name, quiet_after_constant, lengthof(quiet_after_constant)) &&
+		  IsA(linitial(call->args), Const));
+}
+
+static bool
+converts_walker(Node *node, void *context)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, Query))
+		return query_tree_walker((Query *) node, converts_walker, context, 0);
+	if (IsA(node, CoerceViaIO))
+	{
+		/* Writing a value as text raises nothing; reading does. */
+		CoerceViaIO *coerce = (CoerceViaIO *) node;
+
+		if (!IsA(coerce->arg, Const) && !is_string_category(coerce->resulttype))
+			return true;
+	}
+	else if (IsA(node, FuncExpr) && may_quote((FuncExpr *) node))
+		return true;
+	return expression_tree_walker(node, converts_walker, context);
+}
+
+/*
+ * May an error that the expression raises quote a value that it works on?
+ * See detail.c.
+ */
+bool
+expression_converts(Node *expr)
+{
+	return converts_walker(expr, NULL);
+}
+
+/* ------------------------------------------------------------------------
  * Making ready for plans
  * ------------------------------------------------------------------------
  */
@@ -500,6 +597,10 @@ is_once_per_execution(const SubLink *sublink)
 	return sublink->subLinkType == EXPR_SUBLINK && sublink->subLinkId == ONCE_PER_EXECUTION;
 }
 
+/*
+ * mask_hash() of a constant is moved like a session function: the planner,
+ * which asks for the values of stable functions, would lose its mark.
+ */
 typedef struct SessionContext
 {
 	bool		calls_session;	/* a session function was seen */
@@ -509,7 +610,7 @@ typedef struct SessionContext
 static bool
 session_function_checker(Oid funcid, void *context)
 {
-	if (is_session_function(funcid))
+	if (is_session_function(funcid) || is_mask_hash_function(funcid))
 		((SessionContext *) context)->calls_session = true;
 	return false;
 }
@@ -693,6 +794,7 @@ expression_for_plans(Expr *expr, Oid creator, List **relations)
 	if (expr == NULL)
 		return NULL;
 	result = copyObject((Node *) expr);
+	mask_hash_admit(result);
 	if (checkExprHasSubLink(result))
 	{
 		if (!SearchSysCacheExists1(AUTHOID, ObjectIdGetDatum(creator)))

@@ -252,6 +252,7 @@ steward_governance_changed(PG_FUNCTION_ARGS)
 		relid == steward_table(TABLE_PURPOSE_GRANT) ||
 		relid == steward_table(TABLE_ISSUER) ||
 		relid == steward_table(TABLE_TOKEN_REQUIREMENT) ||
+		relid == steward_table(TABLE_MASK_KEY) ||
 		(relid == steward_table(TABLE_ROLE_ATTRIBUTE) && !trust_any()))
 		CacheInvalidateRelcacheByRelid(relid);	/* read at each execution */
 	else
@@ -810,6 +811,37 @@ create_caches(void)
 	entries = hash_create("pg_steward governance", 256, &ctl, HASH_ELEM | HASH_BLOBS);
 	ctl.entrysize = sizeof(Oid);
 	tracked = hash_create("pg_steward tracked relations", 64, &ctl, HASH_ELEM | HASH_BLOBS);
+}
+
+/* May errors of masks and policies on the relation quote values? */
+bool
+governance_converts(Oid relid)
+{
+	ListCell   *lc;
+	ListCell   *lc2;
+
+	foreach(lc, governance_of(relid)->sets)
+	{
+		const PolicySet *set = lfirst(lc);
+
+		foreach(lc2, set->policies)
+		{
+			RowPolicy  *policy = lfirst(lc2);
+
+			if (!policy->looked)
+				policy->converts = expression_converts((Node *) policy->qual) ||
+					expression_converts((Node *) policy->check);
+			policy->looked = true;
+			if (policy->converts)
+				return true;
+		}
+		foreach(lc2, set->masks)
+		{
+			if (mask_converts(lfirst(lc2)))
+				return true;
+		}
+	}
+	return false;
 }
 
 /*

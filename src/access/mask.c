@@ -346,6 +346,7 @@ mask_parse_for_column(const char *text, AttrNumber attno, Oid type, int32 typmod
 						format_type_be(exprType(expr)), format_type_be(type)),
 				 errhint("Cast the mask, or tag columns of another type by another tag.")));
 	assign_expr_collations(pstate, coerced);
+	mask_hash_check(pstate, coerced, type, typmod);
 	expression_context_pop(&callback);
 	if (pstate->p_hasSubLinks)
 		ereport(ERROR,
@@ -744,6 +745,22 @@ mask_column(Oid relid, Var *var, Oid subject, MaskResult *result)
 	return value;
 }
 
+/* May an error of the mask quote a value? */
+bool
+mask_converts(const ColumnMask *const_mask)
+{
+	ColumnMask *mask = unconstify(ColumnMask *, const_mask);
+
+	/* A mask by tag is not parsed before somebody is shown it. */
+	if (mask->expr == NULL)
+		return true;
+	if (!mask->looked)
+		mask->converts = expression_converts((Node *) mask->expr) ||
+			expression_converts((Node *) mask->when);
+	mask->looked = true;
+	return mask->converts;
+}
+
 /* Is there anything to mask for the subject? */
 bool
 mask_any(const Governance *governance, Oid subject)
@@ -814,6 +831,49 @@ includes_tags(List *old, List *new)
 }
 
 /*
+ * Of several masks on a column the one with the lowest priority wins: raises
+ * where the masks of these tags and those on the column itself have equal ones.
+ */
+static void
+check_priorities(const ObjectAddress *column, List *tags)
+{
+	Relation	rel = table_open(column->objectId, AccessShareLock);
+	List	   *masks = NIL;
+	ListCell   *lc;
+
+	foreach(lc, tags == NIL ? NIL : read_tag_masks())
+	{
+		if (list_member(tags, makeString(((TagMask *) lfirst(lc))->tag)))
+			masks = lappend(masks, &((TagMask *) lfirst(lc))->mask);
+	}
+	foreach(lc, masks == NIL ? NIL : read_column_masks(rel))
+	{
+		if (((ColumnMask *) lfirst(lc))->attno == column->objectSubId)
+			masks = lappend(masks, lfirst(lc));
+	}
+	table_close(rel, NoLock);
+
+	for (int i = 0; i < list_length(masks); i++)
+	{
+		const ColumnMask *mask = list_nth(masks, i);
+
+		for (int j = 0; j < i; j++)
+		{
+			const ColumnMask *other = list_nth(masks, j);
+
+			if (mask->priority == other->priority)
+				ereport(ERROR,
+						(errcode(ERRCODE_DUPLICATE_OBJECT),
+						 errmsg("masks \"%s\" and \"%s\" on column \"%s\" of table \"%s\" would both have priority %d",
+								other->name, mask->name,
+								get_attname(column->objectId, column->objectSubId, false),
+								get_rel_name(column->objectId), mask->priority),
+						 errhint("The mask with the lowest priority wins: an administrator gives one of them another.")));
+		}
+	}
+}
+
+/*
  * Checks a label that somebody sets on a column: that it is a list of tags,
  * that no tag is lost but by an administrator, and that the masks of its tags
  * fit the column.
@@ -849,6 +909,7 @@ mask_check_label(const ObjectAddress *column, const char *label)
 		return;
 	second_person_check_label(column, !includes_tags(old, tags), !includes_tags(tags, old));
 
+	check_priorities(column, tags);
 	get_atttypetypmodcoll(relid, column->objectSubId, &type, &typmod, &collation);
 	foreach(lc, tags == NIL ? NIL : read_tag_masks(NULL))
 	{

@@ -36,6 +36,8 @@ typedef struct ColumnMask
 	char	   *tag;			/* by tag */
 	Expr	   *expr;			/* as parsed, Vars are of varno 1; NULL: lost */
 	Expr	   *when;			/* NULL: every cell */
+	bool		looked;			/* the next one is known */
+	bool		converts;		/* see expression_converts() */
 	Expr	   *plan_expr;		/* ready for a query, see RowPolicy */
 	Expr	   *plan_when;
 	List	   *relations;		/* OIDs that sub-selects read */
@@ -64,6 +66,7 @@ extern Expr *mask_parse_for_column(const char *text, AttrNumber attno, Oid type,
 extern void mask_make_ready(const ColumnMask *mask, Oid relid);
 extern AttrNumber mask_attno(const PolicySet *set, const ColumnMask *mask);
 extern bool mask_spares(const ColumnMask *mask, Oid subject);
+extern bool mask_converts(const ColumnMask *mask);
 extern bool mask_any(const Governance *governance, Oid subject);
 extern bool mask_may_apply(Oid relid, AttrNumber attno, Oid subject);
 extern Expr *mask_column(Oid relid, Var *var, Oid subject, MaskResult *result);

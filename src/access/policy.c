@@ -77,9 +77,12 @@ check_on_relation(const char *what, const char *text, Relation rel, Oid creator)
 	ParseState *pstate = policy_parse_state(rel, text);
 	Node	   *expr;
 
+	if (OidIsValid(creator))
+		mask_hash_prepare(raw);
 	expression_context_push(&callback, text);
 	expr = transformWhereClause(pstate, raw, EXPR_KIND_POLICY, "POLICY");
 	assign_expr_collations(pstate, expr);
+	mask_hash_check(pstate, expr, InvalidOid, -1);
 	expression_context_pop(&callback);
 	free_parsestate(pstate);
 
@@ -185,6 +188,8 @@ check_mask(const char *text, Relation rel, Form_pg_attribute att, Oid creator)
 	Node	   *expr;
 	Node	   *coerced;
 
+	if (OidIsValid(creator))
+		mask_hash_prepare(raw);
 	expression_context_push(&callback, text);
 	expr = transformExpr(pstate, raw, EXPR_KIND_POLICY);
 	coerced = coerce_to_target_type(pstate, expr, exprType(expr), att->atttypid, att->atttypmod,
@@ -197,6 +202,7 @@ check_mask(const char *text, Relation rel, Form_pg_attribute att, Oid creator)
 						format_type_be(att->atttypid)),
 				 errhint("Cast the mask to the type of the column.")));
 	assign_expr_collations(pstate, coerced);
+	mask_hash_check(pstate, coerced, att->atttypid, att->atttypmod);
 	expression_context_pop(&callback);
 	free_parsestate(pstate);
 	if (OidIsValid(creator))
@@ -284,7 +290,7 @@ steward_check_tag_mask(PG_FUNCTION_ARGS)
 
 	if (!OidIsValid(relid))
 	{
-		(void) expression_parse("mask_expr", mask_text);
+		mask_hash_prepare(expression_parse("mask_expr", mask_text));
 		PG_RETURN_VOID();
 	}
 	get_atttypetypmodcoll(relid, attno, &type, &typmod, &collation);

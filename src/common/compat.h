@@ -78,6 +78,8 @@
 	(query_tree_walker)(q, (bool (*) ()) (w), c, f)
 #define query_tree_mutator(q, m, c, f) \
 	(query_tree_mutator)(q, (Node *(*) ()) (m), c, f)
+#define raw_expression_tree_walker(n, w, c) \
+	(raw_expression_tree_walker)(n, (bool (*) ()) (w), c)
 #define range_table_entry_walker(r, w, c, f) \
 	(range_table_entry_walker)(r, (bool (*) ()) (w), c, f)
 #endif

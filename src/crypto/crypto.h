@@ -8,7 +8,8 @@
  *
  * OpenSSL's handles are opened and freed within one function of this room,
  * and nothing that may raise an error is called while one is open: so none
- * is left behind when a transaction aborts.
+ * is left behind when a transaction aborts.  Those of pseudonym.c live longer
+ * and belong to a CryptoPseudonyms.
  *
  * Copyright (c) 2026, the pg_steward authors
  *
@@ -52,6 +53,25 @@ extern uint8 *crypto_kept_file(const char *name, Size max, Size *len);
  */
 extern bytea *crypto_wrap(const void *secret, Size len, const char *context);
 extern uint8 *crypto_unwrap(const bytea *wrapped, const char *context, Size *len);
+
+/* pseudonym.c: what stands for values, under a key of CRYPTO_KEY_LENGTH bytes */
+typedef struct CryptoPseudonyms CryptoPseudonyms;
+
+typedef enum PseudonymKind
+{
+	PSEUDONYM_TEXT,
+	PSEUDONYM_BYTEA,
+	PSEUDONYM_UUID,
+	PSEUDONYM_NUMERIC
+} PseudonymKind;
+
+#define PSEUDONYM_KINDS (PSEUDONYM_NUMERIC + 1)
+
+extern CryptoPseudonyms *crypto_pseudonyms_open(const uint8 *key);
+extern void crypto_pseudonyms_close(CryptoPseudonyms *pseudonyms);
+extern void crypto_pseudonym(CryptoPseudonyms *pseudonyms, PseudonymKind kind,
+							 const void *data, Size len, uint8 *mac);
+extern uint64 crypto_permute(CryptoPseudonyms *pseudonyms, int bits, uint64 value);
 
 /* signature.c */
 typedef enum SignatureAlgorithm

@@ -89,6 +89,7 @@ SELECT pg_catalog.count(*) FROM steward.apply_policies('{"version": 1, "tests": 
 SELECT steward.create_mask('rounded', 'regress_store.payment', 'paid', 'round(paid, -1)', unless_roles => '{regress_auditor}');
 SECURITY LABEL FOR steward ON COLUMN regress_store.event.entity IS 'pii';
 SELECT steward.create_tag_mask('pii', 'pii', 'steward.mask_redact(value)');
+SELECT steward.create_tag_mask('hash', 'pseudonym', 'steward.mask_hash(value)');
 SELECT statement FROM unnest(ARRAY[
     $$SET steward.require_second_person = on$$, $$SET client_min_messages = error$$,
     $$SELECT steward.set_attribute('regress_auditor', 'region', '{north}')$$,
