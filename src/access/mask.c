@@ -841,12 +841,12 @@ check_priorities(const ObjectAddress *column, List *tags)
 	List	   *masks = NIL;
 	ListCell   *lc;
 
-	foreach(lc, tags == NIL ? NIL : read_tag_masks())
+	foreach(lc, tags == NIL ? NIL : read_tag_masks(NULL))
 	{
 		if (list_member(tags, makeString(((TagMask *) lfirst(lc))->tag)))
 			masks = lappend(masks, &((TagMask *) lfirst(lc))->mask);
 	}
-	foreach(lc, masks == NIL ? NIL : read_column_masks(rel))
+	foreach(lc, masks == NIL ? NIL : read_column_masks(rel, NULL))
 	{
 		if (((ColumnMask *) lfirst(lc))->attno == column->objectSubId)
 			masks = lappend(masks, lfirst(lc));
