@@ -15,9 +15,11 @@ use PostgreSQL::Test::Utils;
 use Steward;
 use Test::More;
 
-my $node = steward_server('audit_off', allows_streaming => 1);
+my $node = steward_server('audit_off');
 my $db = 'regress_audit_off';
 
+# from the first restart on
+$node->append_conf('postgresql.conf', "wal_level = replica\nmax_wal_senders = 5\nhot_standby = on");
 $node->safe_psql('postgres', "CREATE DATABASE $db");
 $node->safe_psql($db, q(
 	CREATE EXTENSION pg_steward;
