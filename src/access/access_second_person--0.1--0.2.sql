@@ -165,7 +165,7 @@ REVOKE ALL ON FUNCTION steward.run_change(text, jsonb, bytea, oid, text) FROM PU
 COMMENT ON FUNCTION steward.run_change(text, jsonb, bytea, oid, text) IS 'internal: carries a change out, with an author in his name and with his rights';
 
 CREATE FUNCTION steward.same_person(requester jsonb, person jsonb) RETURNS boolean
-    LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     RETURN coalesce(requester ->> 'token_subject', requester ->> 'session_role') = coalesce(person ->> 'token_subject', person ->> 'session_role')
         -- behind a pooler the roles are everybody's: the tokens tell
         OR ((NOT requester ? 'token_subject' OR NOT person ? 'token_subject')
@@ -253,7 +253,7 @@ COMMENT ON FUNCTION steward.columns_read(oid, text) IS 'internal: names of the c
 
 -- Masks of a column, in the order in which they are asked.
 CREATE FUNCTION steward.masks_of(state jsonb, relation text, column_name text) RETURNS TABLE (kind text, name text, by_tag boolean, priority integer)
-    LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
     SELECT 'mask', m.key, false, (m.value ->> 'priority')::integer
     FROM jsonb_each(state #> '{items,mask}') m
     WHERE m.value ->> 'relation' = masks_of.relation AND (m.value ->> 'column_name' = masks_of.column_name OR masks_of.column_name = '*')
@@ -268,7 +268,7 @@ COMMENT ON FUNCTION steward.masks_of(jsonb, text, text) IS 'internal: the masks 
 
 -- A mask that comes before another can take the place of a stronger one.
 CREATE FUNCTION steward.precedes_a_mask(state jsonb, relation text, column_name text, by_tag boolean, priority integer) RETURNS boolean
-    LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     RETURN EXISTS (SELECT FROM steward.masks_of(state, relation, column_name) m
                    WHERE (m.by_tag, m.priority) > (precedes_a_mask.by_tag, precedes_a_mask.priority));
 REVOKE ALL ON FUNCTION steward.precedes_a_mask(jsonb, text, text, boolean, integer) FROM PUBLIC;
@@ -277,14 +277,14 @@ COMMENT ON FUNCTION steward.precedes_a_mask(jsonb, text, text, boolean, integer)
 -- What hides rows by a hidden value tells that value, and a sub-select reads
 -- with its author's rights.
 CREATE FUNCTION steward.tells_nothing(reads jsonb, columns jsonb, state jsonb, relation text) RETURNS boolean
-    LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     RETURN NOT coalesce((reads ->> 'sub_select')::boolean, true)
        AND NOT EXISTS (SELECT FROM jsonb_array_elements_text(columns) c WHERE EXISTS (SELECT FROM steward.masks_of(state, relation, c)));
 REVOKE ALL ON FUNCTION steward.tells_nothing(jsonb, jsonb, jsonb, text) FROM PUBLIC;
 COMMENT ON FUNCTION steward.tells_nothing(jsonb, jsonb, jsonb, text) IS 'internal: an expression has no sub-select and reads no masked column';
 
 CREATE FUNCTION steward.is_within_set(inner_set jsonb, outer_set jsonb, everything text) RETURNS boolean
-    LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     RETURN coalesce(outer_set ? everything, false) OR coalesce(inner_set, '[]') <@ coalesce(outer_set, '[]');
 REVOKE ALL ON FUNCTION steward.is_within_set(jsonb, jsonb, text) FROM PUBLIC;
 COMMENT ON FUNCTION steward.is_within_set(jsonb, jsonb, text) IS 'internal: is every string of the first in the second, or in the second the one that stands for all?';
