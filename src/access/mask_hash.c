@@ -84,7 +84,7 @@ forget_key(int code, Datum arg)
 void
 mask_hash_init(void)
 {
-	CacheRegisterRelcacheCallback(forget_by_relation, (Datum) 0);
+	steward_watch_relations(forget_by_relation);
 }
 
 /* The wrapped key, in the current memory context; NULL: there is none. */
