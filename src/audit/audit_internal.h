@@ -170,6 +170,7 @@ extern bool worker_attach(bool keeper);
 extern bool worker_terminated(void);
 extern bool worker_server_stops(void);
 extern void worker_reload(void);
+extern void worker_note_error(const ErrorData *error);
 
 /* writer.c */
 extern void writer_init(void);

@@ -104,7 +104,7 @@ COMMENT ON COLUMN steward.status.overflowed IS 'records lost since the server st
 COMMENT ON COLUMN steward.status.set_aside IS 'records that their log refused, in set_aside_record';
 COMMENT ON COLUMN steward.status.lag IS 'age of the oldest record that is not written yet';
 COMMENT ON COLUMN steward.status.last_checkpoint IS 'when the writer last signed a checkpoint, since the server started';
-COMMENT ON COLUMN steward.status.last_error IS 'message of the writer''s last error since the server started';
+COMMENT ON COLUMN steward.status.last_error IS 'message of the last error of writer or keeper since the server started';
 COMMENT ON COLUMN steward.status.last_error_at IS 'when that was';
 GRANT SELECT ON steward.status TO steward_admin, steward_auditor;
 GRANT SELECT ON steward.installation, steward.set_aside_record TO steward_auditor;

@@ -118,10 +118,15 @@ run_task(Task *task)
 	}
 	PG_CATCH();
 	{
+		ErrorData  *error;
+
 		HOLD_INTERRUPTS();
 		EmitErrorReport();
 		MemoryContextSwitchTo(TopMemoryContext);
+		error = CopyErrorData();
 		FlushErrorState();
+		worker_note_error(error);
+		FreeErrorData(error);
 		AbortCurrentTransaction();
 		LWLockReleaseAll();
 		RESUME_INTERRUPTS();

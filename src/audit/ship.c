@@ -21,6 +21,7 @@
 #include "access/xact.h"
 #include "audit/audit_internal.h"
 #include "catalog/pg_type.h"
+#include "common/file_utils.h"
 #include "executor/spi.h"
 #include "libpq/pqsignal.h"
 #include "miscadmin.h"
@@ -79,7 +80,7 @@ run_command(const char *command)
 		pqsignal(SIGTERM, SIG_DFL);
 		pqsignal(SIGINT, SIG_DFL);
 		pqsignal(SIGUSR1, SIG_DFL);
-		PG_SETMASK(&UnBlockSig);
+		sigprocmask(SIG_SETMASK, &UnBlockSig, NULL);
 		execl("/bin/sh", "sh", "-c", command, (char *) NULL);
 		_exit(127);
 	}

@@ -196,6 +196,20 @@ worker_attach(bool keeper)
 	return attached;
 }
 
+/* An error is told by status. */
+void
+worker_note_error(const ErrorData *error)
+{
+	AuditSlot  *slot = worker_slot;
+	char		message[AUDIT_ERROR_LENGTH];
+
+	strlcpy(message, error->message != NULL ? error->message : "", sizeof(message));
+	LWLockAcquire(audit_slot_lock(slot), LW_EXCLUSIVE);
+	strlcpy(slot->last_error, message, sizeof(slot->last_error));
+	slot->last_error_at = GetCurrentTimestamp();
+	LWLockRelease(audit_slot_lock(slot));
+}
+
 /* Reads the configuration again where that was asked for. */
 void
 worker_reload(void)

@@ -458,20 +458,6 @@ may_pass(int sqlstate)
 	}
 }
 
-/* The error is told in the log of the server, and by status. */
-static void
-note_error(const ErrorData *error)
-{
-	AuditSlot  *slot = worker_slot;
-	char		message[AUDIT_ERROR_LENGTH];
-
-	strlcpy(message, error->message != NULL ? error->message : "", sizeof(message));
-	LWLockAcquire(audit_slot_lock(slot), LW_EXCLUSIVE);
-	strlcpy(slot->last_error, message, sizeof(slot->last_error));
-	slot->last_error_at = GetCurrentTimestamp();
-	LWLockRelease(audit_slot_lock(slot));
-}
-
 /*
  * Cleans up after an error, and decides what the next attempt does: NULL, the
  * same again, or with a smaller batch; else the error for which the record
@@ -494,7 +480,7 @@ recover(bool in_batch)
 	RESUME_INTERRUPTS();
 
 	position_known = false;
-	note_error(error);
+	worker_note_error(error);
 	if (failures++ == 0)
 		failing_since = GetCurrentTimestamp();
 	if (in_batch && !may_pass(error->sqlerrcode) && failures > 1)

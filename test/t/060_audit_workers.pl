@@ -129,7 +129,21 @@ foreach my $i (1 .. 10)
 	$node->safe_psql('postgres', 'DROP DATABASE regress_next');
 }
 
-# A session that owns a worker's database in a pause and then waits for it.
+# The keeper ships checkpoints; the writer does not wait for that.
+my $shipped = PostgreSQL::Test::Utils::tempdir();
+$node->append_conf('postgresql.conf', "steward.checkpoint_interval = 1s\nsteward.checkpoint_command = 'exit 3'");
+$node->reload;
+$node->safe_psql('regress_one', q(SELECT regress_put(1, 5000, durable => true)));
+ok($node->poll_query_until('regress_one', q(SELECT last_error ~ 'checkpoint_command failed with exit code 3' FROM steward.status)),
+	'a checkpoint command that fails is shown');
+$node->append_conf('postgresql.conf', "steward.checkpoint_command = 'cat %p >> $shipped/%l'");
+$node->reload;
+$node->safe_psql('regress_one', q(SELECT regress_put(1, 5001, durable => true)));
+ok($node->poll_query_until('regress_one', q(SELECT count(*) = 1 FROM steward.checkpoint_shipment s
+	WHERE s.size = (SELECT count(*) FROM steward.regress_queue) AND s.log = 210)), '... and run again');
+is(() = PostgreSQL::Test::Utils::slurp_file("$shipped/regress_queue") =~ m{/regress_queue\n\d+\n}g,
+	$node->safe_psql('regress_one', 'SELECT count(*) FROM steward.checkpoint_record WHERE log = 210'), 'every checkpoint was shipped once');
+
 is($workers->('regress_one', 'writer'), '1', 'the first writer was never disturbed');
 $node->stop;
 
