@@ -123,7 +123,7 @@ else
 }
 my $load = IPC::Run::start([ 'psql', '-Xq', '-o', File::Spec->devnull, '-d', $node->connstr('postgres'),
 	'-c', q(SELECT regress_put(7, i, 'full', 1500) FROM generate_series(1, 20000) i) ], '>', \my $o, '2>', \my $e);
-ok($node->poll_query_until('postgres', q(SELECT last_error ~ 'No space left|File too large' AND queue_depth > 0 FROM steward.status)), 'status shows that the disk is full');
+ok($node->poll_query_until('postgres', q(SELECT last_error ~ 'No space left|could not extend' AND queue_depth > 0 FROM steward.status)), 'status shows that the disk is full');
 is($node->safe_psql('postgres', 'SELECT set_aside FROM steward.status'), '0', '... nothing is set aside for that');
 sleep 1;
 is($node->safe_psql('postgres', 'SELECT queue_depth > 0, writer_pid FROM steward.status'), "t|$writer", '... and the writer tries again');
