@@ -161,6 +161,17 @@ is(unpack('H*', root(0, 8)), '5dc9da79a70659a9ad559cb701ded9a2ab9d823aad2f4960cf
 my @format = map { [ split /\|/ ] } split /\n/,
   sql("SELECT name, encoding, \"group\" FROM steward.log_format('$log') ORDER BY field");
 
+# The document lists the fields of each log as the library has them.
+my $document = slurp_file("$FindBin::RealBin/../../docs/leaf-encoding.md");
+foreach my $known (qw(access_event inference_log change_log))
+{
+	my ($table) = $document =~ /^### $known: code \d+, version \d+\n\n\|.*\n\|.*\n((?:\|.*\n)+)/m;
+
+	is(join("\n", map { join '|', /\| (\S+) \| (\S+) \| (\d) \|/ } split /\n/, $table // ''),
+		sql("SELECT name, encoding, \"group\" FROM steward.log_format('$known') ORDER BY field"),
+		"the document has the fields of $known");
+}
+
 # One field of a row in hexadecimal, asked from the server by type: bytes for
 # numbers come from its own send functions, which are those of the wire.
 my %bytes_of = (
