@@ -113,7 +113,7 @@ has_cosignature(const LogFormat *format, const CheckpointRecord *record, const c
 {
 	Oid			types[4] = {INT2OID, INT8OID, TIMESTAMPTZOID, TEXTOID};
 	Datum		values[4] = {Int16GetDatum(format->code), Int64GetDatum(record->size),
-		TimestampTzGetDatum(record->signed_at), CStringGetTextDatum(witness)};
+	TimestampTzGetDatum(record->signed_at), CStringGetTextDatum(witness)};
 
 	if (SPI_execute_with_args("SELECT FROM steward.cosignature WHERE log = $1 AND size = $2 AND signed_at = $3 AND witness = $4",
 							  4, types, values, NULL, false, 1) != SPI_OK_SELECT)

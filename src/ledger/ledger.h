@@ -27,7 +27,8 @@
 
 #define LEDGER_HASH_LENGTH		CRYPTO_SHA256_LENGTH
 #define LEDGER_TILE_WIDTH		256 /* hashes of a full tile */
-#define LEDGER_MAX_ENTRY		65535	/* bytes of a leaf's data (C2SP tlog-tiles) */
+#define LEDGER_MAX_ENTRY		65535	/* bytes of a leaf's data (C2SP
+										 * tlog-tiles) */
 #define LEDGER_MAX_FIELDS		40
 #define LEDGER_MAX_GROUPS		8
 #define LEDGER_MAX_LOGS			16
@@ -141,7 +142,7 @@ LEDGER_API void ledger_after_commit(Ledger *ledger);
  * partition.c: for the keeper.  Makes partitions ahead so that "ahead" more
  * records fit; never blocks readers.  Returns how many were made.
  */
-LEDGER_API int	ledger_make_partitions(const LogFormat *format, uint64 ahead);
+LEDGER_API int ledger_make_partitions(const LogFormat *format, uint64 ahead);
 
 /*
  * checkpoint.c: signs size and root as they stand; NULL where nothing was

@@ -136,7 +136,7 @@ const char *
 note_parse(const char *text, Size len, Note *note)
 {
 	const char *split = NULL;
-	const char *end = text + len;
+	const char *end = text +len;
 
 	memset(note, 0, sizeof(*note));
 	if (len == 0 || len > MAX_NOTE)
@@ -156,6 +156,7 @@ note_parse(const char *text, Size len, Note *note)
 	if (split == NULL || split + 2 == end)
 		return "it has no signature";
 	note->len = split + 1 - text;
+
 	note->text = pnstrdup(text, note->len);
 	for (const char *line = split + 2; line < end;)
 	{
@@ -230,7 +231,7 @@ parse_size(const char *text, Size len, uint64 *value)
 const char *
 checkpoint_parse(const Note *note, Checkpoint *checkpoint)
 {
-	const char *end = note->text + note->len;
+	const char *end = note->text +note->len;
 	const char *line[3];
 	Size		len[3];
 	const char *p = note->text;

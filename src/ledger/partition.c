@@ -156,6 +156,7 @@ static void
 make_partition(const LogFormat *format, uint64 first, uint64 end)
 {
 	char	   *name = psprintf("%s_p" UINT64_FORMAT, format->name, first);
+
 	run(psprintf("CREATE TABLE steward.%s (LIKE steward.%s INCLUDING ALL)", name, format->name));
 	run(psprintf("CREATE TRIGGER refuse_change BEFORE UPDATE OR DELETE OR TRUNCATE ON steward.%s "
 				 "FOR EACH STATEMENT EXECUTE FUNCTION steward.refuse_change('Log a new record instead.')", name));
