@@ -20,8 +20,14 @@ SELECT steward.log_changes_of('steward.protected_relation', 'protection', 'relat
        steward.log_changes_of('steward.break_glass_end', 'end of break-glass', 'event'),
        steward.log_changes_of('steward.issuer', 'issuer', 'name', 'secret'),
        steward.log_changes_of('steward.token_requirement', 'token requirement', 'role'),
-       -- with it the expressions, which stand in native policies, and tags
-       steward.log_changes_of('steward.access_history_event', 'policy history', 'kind,object'),
        steward.log_changes_of('steward.change_request', 'request for a change', 'id', 'secret'),
        steward.log_changes_of('steward.change_requester', 'requester of a change', 'request'),
        steward.log_changes_of('steward.change_decision', 'decision on a change', 'request');
+
+-- What stands in no table of ours, but in native policies and labels: expressions,
+-- tags, trust.  The history has it.
+CREATE TRIGGER note_change AFTER INSERT ON steward.access_history_event
+    FOR EACH ROW WHEN (new.kind IN ('row_policy', 'column_mask', 'column_tag', 'native_policy', 'trusted_object'))
+    EXECUTE FUNCTION steward.note_change('policy history', 'kind,object', '');
+ALTER TABLE steward.access_history_event ENABLE ALWAYS TRIGGER note_change;
+COMMENT ON TRIGGER note_change ON steward.access_history_event IS 'expressions, tags and trust go into the change log';

@@ -14,7 +14,7 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-our @EXPORT = qw(steward_server steward_module audit_database load_governance answers history_of same_lines fails_like catalog_of);
+our @EXPORT = qw(steward_server steward_module audit_database load_governance answers history_of same_lines fails_like catalog_of python3);
 
 my $sql = File::Spec->rel2abs(dirname(__FILE__)) . '/sql';
 
@@ -41,6 +41,15 @@ sub steward_module
 	my ($name) = @_;
 
 	return "$ENV{STEWARD_MODULES}/$name/$name";
+}
+
+# The path of a Python that has what the scripts in test/ need; undef: none.
+sub python3
+{
+	my ($python) = grep { -x && system("$_ -c 'import sys; sys.exit(sys.version_info < (3, 9))' 2> /dev/null") == 0 }
+	  map { "$_/python3" } '/usr/bin', split /:/, $ENV{PATH};
+
+	return $python;
 }
 
 # Creates a database with pg_steward and the log of module steward_test.
