@@ -203,7 +203,7 @@ UPDATE pg_policy SET polname = 'mask.gone' WHERE polrelid = 'regress_ans.person'
 UPDATE pg_class SET relname = relname WHERE oid = 'regress_ans.person'::regclass;
 SELECT * FROM regress_ans.finding;
 SELECT steward.create_tag_mask('regress places', 'place', 'value', replace => true);
-SELECT steward.create_tag_mask('regress others', 'other', 'value');
+SELECT steward.create_tag_mask('regress others', 'other', 'value', priority => 101);
 SELECT * FROM regress_ans.finding WHERE object LIKE 'table%';
 SELECT kind, name, verdict, reason, expression FROM steward.explain_access('regress_ans.person', 'regress_ans_ann') WHERE name = 'salary';
 UPDATE pg_policy SET polname = 'mask.salary' WHERE polrelid = 'regress_ans.person'::regclass AND polname = 'mask.gone';

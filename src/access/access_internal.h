@@ -8,9 +8,9 @@
  * expression.c   parses and checks expressions, makes them ready for plans
  * predicate.c    builds predicates from Governance for one subject
  * enforce.c      puts the predicates into queries (planner), checks at start
- * session_value.c  what predicates ask of the session, once an execution
+ * session_value.c  what they ask of the session, once an execution
  * plan_access.c  what plans tell of their accesses
- * detail.c       keeps values out of the details of errors
+ * detail.c       keeps values out of errors
  * statistics.c   hides what the statistics of indexes tell
  * break.h        what a test-only build can switch off
  * policy.c       creates and drops the native policies that carry ours

@@ -554,7 +554,7 @@ typedef struct HashCall
 static HashCall *
 begin_hashing(FmgrInfo *flinfo)
 {
-	HashCall  *state = MemoryContextAllocZero(flinfo->fn_mcxt, sizeof(HashCall));
+	HashCall   *state = MemoryContextAllocZero(flinfo->fn_mcxt, sizeof(HashCall));
 
 	if (!is_admitted(flinfo) && !steward_subject_has(STEWARD_ADMIN))
 		ereport(ERROR,
@@ -574,7 +574,7 @@ STEWARD_FUNCTION(steward_mask_hash);
 Datum
 steward_mask_hash(PG_FUNCTION_ARGS)
 {
-	HashCall  *state = fcinfo->flinfo->fn_extra;
+	HashCall   *state = fcinfo->flinfo->fn_extra;
 
 	if (unlikely(state == NULL))
 		state = begin_hashing(fcinfo->flinfo);

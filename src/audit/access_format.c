@@ -55,6 +55,8 @@ static const LogField fields[] = {
 StaticAssertDecl(lengthof(fields) == ACCESS_FIELD_COUNT, "a field of AccessField is missing");
 StaticAssertDecl(lengthof(fields) <= LEDGER_MAX_FIELDS, "too many fields");
 
+static const char *const indexes[] = {"btree (statement_id, access_no) WHERE kind = 'outcome'", NULL};
+
 const LogFormat access_event_format = {
 	.name = "access_event",
 	.code = 1,
@@ -62,6 +64,7 @@ const LogFormat access_event_format = {
 	.ngroups = 4,
 	.nfields = lengthof(fields),
 	.fields = fields,
+	.indexes = indexes,
 };
 
 /* Registers the log.  Called once, while libraries are preloaded. */

@@ -2,8 +2,6 @@
 
 SELECT steward.create_log('access_event',
     'accesses to governed tables, as they are chained: whole ones, or intents and outcomes; read access_log instead');
-CREATE INDEX access_event_outcome_idx ON steward.access_event (statement_id, access_no) WHERE kind = 'outcome';
-COMMENT ON INDEX steward.access_event_outcome_idx IS 'finds the outcome of an intent';
 COMMENT ON COLUMN steward.access_event.kind IS 'event: a whole access; intent: one that was about to begin, of a table that is logged synchronously; outcome: how that ended';
 COMMENT ON COLUMN steward.access_event.statement_id IS 'the statement of the client: all that it touched has the same, nested queries and cursors too';
 COMMENT ON COLUMN steward.access_event.access_no IS 'number of the access within the statement; intent and outcome have the same';

@@ -110,5 +110,3 @@ COMMENT ON COLUMN steward.change_log.subject IS 'the acting person or service';
 COMMENT ON COLUMN steward.change_log.object_name IS 'which one';
 COMMENT ON COLUMN steward.change_log.before IS 'the row before, without secrets';
 COMMENT ON COLUMN steward.change_log.after IS 'the row afterwards, without secrets';
-CREATE INDEX change_log_object_idx ON steward.change_log (object_kind, object_name);
-COMMENT ON INDEX steward.change_log_object_idx IS 'finds the changes of an object';

@@ -8,10 +8,6 @@ ALTER INDEX steward.inference_log_logged_at_idx RENAME TO inference_before_ledge
 COMMENT ON TABLE steward.inference_before_ledger IS 'inferences that were logged before version 0.3, append-only for everybody, without proof; read by steward_auditor';
 
 SELECT steward.create_log('inference_log', 'one row an inference, append-only for everybody and proven by its ledger; written by log_inference() and inference_insert, read by steward_auditor');
-CREATE INDEX inference_log_request_id_idx ON steward.inference_log (request_id);
-CREATE INDEX inference_log_entities_idx ON steward.inference_log USING gin (entities);
-COMMENT ON INDEX steward.inference_log_request_id_idx IS 'finds an inference by its request';
-COMMENT ON INDEX steward.inference_log_entities_idx IS 'finds the inferences about a person';
 COMMENT ON COLUMN steward.inference_log.request_id IS 'the caller''s identifier of the request, else one made here; a request that is logged again stands here again';
 COMMENT ON COLUMN steward.inference_log.model IS 'name of the model that answered, as registered';
 COMMENT ON COLUMN steward.inference_log.version IS 'version of the model that answered, as registered';

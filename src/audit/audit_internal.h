@@ -205,6 +205,7 @@ typedef struct Installation
 	pg_uuid_t	id;
 	uint64		system_identifier;
 	Oid			database;
+	Oid			extension;		/* OID of pg_steward in pg_extension */
 	int32		timeline;
 	TimestampTz created_at;
 } Installation;

@@ -7,7 +7,8 @@ CREATE TABLE steward.installation (
     timeline          integer NOT NULL,
     created_at        timestamptz NOT NULL,
     adopted_at        timestamptz,
-    reason            text
+    reason            text,
+    extension         oid NOT NULL
 );
 COMMENT ON TABLE steward.installation IS 'whose logs these are; the latest row is in force. Where it names another cluster or database, this database is a copy and logs nothing until adopt()';
 COMMENT ON COLUMN steward.installation.id IS 'name of the installation, part of the origin of its checkpoints';
@@ -16,6 +17,7 @@ COMMENT ON COLUMN steward.installation.database IS 'OID of the database';
 COMMENT ON COLUMN steward.installation.timeline IS 'timeline of the write-ahead log on which it began';
 COMMENT ON COLUMN steward.installation.created_at IS 'when it began';
 COMMENT ON COLUMN steward.installation.adopted_at IS 'when a copy was adopted; NULL: it began with its first record';
+COMMENT ON COLUMN steward.installation.extension IS 'OID of the extension: restored over itself, a dump makes another';
 COMMENT ON COLUMN steward.installation.reason IS 'why the copy was adopted';
 
 CREATE FUNCTION steward.installation_changed() RETURNS trigger

@@ -56,6 +56,8 @@ static const LogField change_fields[] = {
 	[FIELD_AFTER] = {"after", LOG_JSON, 4},
 };
 
+static const char *const change_indexes[] = {"btree (object_kind, object_name)", NULL};
+
 const LogFormat change_log_format = {
 	.name = "change_log",
 	.code = 3,
@@ -63,6 +65,7 @@ const LogFormat change_log_format = {
 	.ngroups = 4,
 	.nfields = lengthof(change_fields),
 	.fields = change_fields,
+	.indexes = change_indexes,
 };
 
 /* A frame of the queue that holds no record: the writer looks into the outbox. */

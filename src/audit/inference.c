@@ -85,6 +85,8 @@ static const LogField inference_fields[] = {
 	[FIELD_ATTRIBUTES] = {"attributes", LOG_JSON, 5},
 };
 
+static const char *const inference_indexes[] = {"btree (request_id)", "gin (entities)", NULL};
+
 const LogFormat inference_log_format = {
 	.name = "inference_log",
 	.code = 2,
@@ -92,6 +94,7 @@ const LogFormat inference_log_format = {
 	.ngroups = 5,
 	.nfields = lengthof(inference_fields),
 	.fields = inference_fields,
+	.indexes = inference_indexes,
 };
 
 /* In the order of log_inference()'s parameters and of the view's columns. */

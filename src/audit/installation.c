@@ -26,6 +26,7 @@
 #include "access/xlog.h"
 #include "audit/audit_internal.h"
 #include "catalog/indexing.h"
+#include "commands/extension.h"
 #include "commands/trigger.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
@@ -46,7 +47,8 @@
 #define Anum_installation_created_at		5
 #define Anum_installation_adopted_at		6
 #define Anum_installation_reason			7
-#define Natts_installation					7
+#define Anum_installation_extension			8
+#define Natts_installation					8
 
 /* What this process found; forgotten when the table or the schema changes. */
 static bool state_known = false;
@@ -94,6 +96,7 @@ installation_read(Installation *installation)
 		installation->id = *DatumGetUUIDP(values[Anum_installation_id - 1]);
 		installation->system_identifier = (uint64) DatumGetInt64(values[Anum_installation_system_identifier - 1]);
 		installation->database = DatumGetObjectId(values[Anum_installation_database - 1]);
+		installation->extension = DatumGetObjectId(values[Anum_installation_extension - 1]);
 		installation->timeline = DatumGetInt32(values[Anum_installation_timeline - 1]);
 		installation->created_at = created_at;
 	}
@@ -103,12 +106,16 @@ installation_read(Installation *installation)
 	return found;
 }
 
-/* Is it the installation of this cluster and database? */
+/*
+ * Is it the installation of this cluster, database and extension?  A dump that
+ * is restored over the database that it was taken of brings another extension.
+ */
 bool
 installation_matches(const Installation *installation)
 {
 	return installation->system_identifier == GetSystemIdentifier() &&
-		installation->database == MyDatabaseId;
+		installation->database == MyDatabaseId &&
+		installation->extension == get_extension_oid("pg_steward", true);
 }
 
 /* Makes a row for this cluster and database; reason NULL: the first one. */
@@ -127,6 +134,7 @@ installation_insert(const char *reason)
 	values[Anum_installation_id - 1] = UUIDPGetDatum(&id);
 	values[Anum_installation_system_identifier - 1] = Int64GetDatum((int64) GetSystemIdentifier());
 	values[Anum_installation_database - 1] = ObjectIdGetDatum(MyDatabaseId);
+	values[Anum_installation_extension - 1] = ObjectIdGetDatum(get_extension_oid("pg_steward", false));
 	values[Anum_installation_timeline - 1] = Int32GetDatum((int32) GetWALInsertionTimeLine());
 	values[Anum_installation_created_at - 1] = TimestampTzGetDatum(now);
 	values[Anum_installation_adopted_at - 1] = TimestampTzGetDatum(now);

@@ -38,11 +38,9 @@ COMMENT ON FUNCTION steward.make_append_only(regclass, text) IS
 CREATE FUNCTION steward.create_log(log text, comment text) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    EXECUTE format('CREATE TABLE steward.%I (seq bigint PRIMARY KEY, logged_at timestamptz NOT NULL, %s, salt bytea, erased bytea) PARTITION BY RANGE (seq)',
+    EXECUTE format('CREATE TABLE steward.%I (seq bigint NOT NULL, logged_at timestamptz NOT NULL, %s, salt bytea, erased bytea) PARTITION BY RANGE (seq)',
         log, (SELECT string_agg(format('%I %s', f.name, f.column_type), ', ' ORDER BY f.field) FROM steward.log_format(log) f));
-    EXECUTE format('CREATE INDEX ON steward.%I USING brin (logged_at)', log);
     EXECUTE format('COMMENT ON TABLE steward.%I IS %L', log, comment);
-    EXECUTE format('COMMENT ON INDEX steward.%I IS ''finds the records of a time''', log || '_logged_at_idx');
     EXECUTE format('COMMENT ON COLUMN steward.%I.seq IS ''number of the record, from 0 without gap: the index of its leaf''', log);
     EXECUTE format('COMMENT ON COLUMN steward.%I.logged_at IS ''when it was logged, by the wall clock of the database server''', log);
     EXECUTE format('COMMENT ON COLUMN steward.%I.salt IS ''seed of the salts under which the leaf commits to what can be erased; NULL once something was erased''', log);
@@ -57,7 +55,7 @@ END
 $$;
 REVOKE ALL ON FUNCTION steward.create_log(text, text) FROM PUBLIC;
 COMMENT ON FUNCTION steward.create_log(text, text) IS
-    'makes the table of a log by its format in the library; for install scripts, which comment its columns and add indexes. Partitions are made at run time';
+    'makes the table of a log by its format in the library; for install scripts, which comment its columns. Partitions are made at run time, with the indexes that the format names';
 
 CREATE TABLE steward.ledger_tile (
     log    smallint NOT NULL,

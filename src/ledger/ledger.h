@@ -77,6 +77,12 @@ typedef struct LogFormat
 	int			ngroups;
 	int			nfields;
 	const LogField *fields;		/* plain fields first, then by group */
+
+	/*
+	 * What each partition is indexed by besides seq and logged_at, as CREATE
+	 * INDEX takes it behind USING; NULL ends the list, which may be NULL.
+	 */
+	const char *const *indexes;
 } LogFormat;
 
 /*

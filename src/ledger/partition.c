@@ -151,13 +151,20 @@ run(const char *command)
 		elog(ERROR, "could not run: %s", command);
 }
 
-/* Makes one partition, for the numbers from first on. */
+/*
+ * Makes one partition, for the numbers from first on.  Indexes are the
+ * partitions' own: those of the whole log would be made by ATTACH when a dump
+ * is restored, and once more by the dump.
+ */
 static void
 make_partition(const LogFormat *format, uint64 first, uint64 end)
 {
 	char	   *name = psprintf("%s_p" UINT64_FORMAT, format->name, first);
 
-	run(psprintf("CREATE TABLE steward.%s (LIKE steward.%s INCLUDING ALL)", name, format->name));
+	run(psprintf("CREATE TABLE steward.%s (LIKE steward.%s INCLUDING ALL, PRIMARY KEY (seq))", name, format->name));
+	run(psprintf("CREATE INDEX ON steward.%s USING brin (logged_at)", name));
+	for (int i = 0; format->indexes != NULL && format->indexes[i] != NULL; i++)
+		run(psprintf("CREATE INDEX ON steward.%s USING %s", name, format->indexes[i]));
 	run(psprintf("CREATE TRIGGER refuse_change BEFORE UPDATE OR DELETE OR TRUNCATE ON steward.%s "
 				 "FOR EACH STATEMENT EXECUTE FUNCTION steward.refuse_change('Log a new record instead.')", name));
 	run(psprintf("CREATE TRIGGER refuse_insert BEFORE INSERT ON steward.%s "

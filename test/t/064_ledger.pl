@@ -382,8 +382,8 @@ $node->safe_psql('postgres', "CREATE DATABASE again");
 	$again->("SELECT regress_append('$log', 66300)");
 	my $keys = sql("SELECT string_agg(format('(%L, %L, %L, %L)', name, key_id, public_key, valid_from), ', ') FROM steward.ledger_key WHERE name ~ '/$log\$'");
 	my $id = sql('SELECT id FROM steward.installation');
-	$again->("INSERT INTO steward.installation (id, system_identifier, database, timeline, created_at) "
-		  . "SELECT '$id', system_identifier, (SELECT oid FROM pg_database WHERE datname = 'again'), 1, now() FROM pg_control_system()");
+	$again->("INSERT INTO steward.installation (id, system_identifier, database, timeline, created_at, extension) "
+		  . "SELECT '$id', system_identifier, (SELECT oid FROM pg_database WHERE datname = 'again'), 1, now(), (SELECT oid FROM pg_extension WHERE extname = 'pg_steward') FROM pg_control_system()");
 	$again->("ALTER TABLE steward.ledger_key DISABLE TRIGGER ALL; INSERT INTO steward.ledger_key (name, key_id, public_key, valid_from) VALUES $keys");
 	$again->("SELECT steward.checkpoint('$log')");
 	is($again->("SELECT ok FROM steward.verify('$log')"), 't', 'a history signed anew is good by itself');
