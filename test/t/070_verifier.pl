@@ -42,4 +42,14 @@ while (my $line = <$out>)
 close $out;
 is($plan, Test::More->builder->current_test, 'all variants were tried');
 
+# The worked example of the guide, without any program of ours: what a block
+# prints stands in its last line.
+my $page = slurp_file("$FindBin::RealBin/../../docs/verify-it-yourself.md");
+my $script = join "\n", "cd '$dir'", $page =~ /^```sh\n(.*?)^```$/msg;
+my @expected = $script =~ /^# (.+)$/mg;
+my $file = "$dir/example.sh";
+append_to_file($file, $script);
+is(scalar `bash '$file' 2>&1`, join('', map { "$_\n" } @expected), 'the example of the guide');
+like($page, qr/^\Q$expected[0]\E$/m, '... with the root in the checkpoint');
+
 done_testing();
