@@ -10,6 +10,7 @@
 
 import argparse
 import base64
+import collections
 import hashlib
 import json
 import os
@@ -141,8 +142,8 @@ def unbase64(text):
 def parse_json(data, what):
     """The object that JSON holds, without members that stand there twice."""
     def members(pairs):
-        names = [name for name, _ in pairs]
-        return {name: value for name, value in pairs if names.count(name) == 1}
+        times = collections.Counter(name for name, _ in pairs)
+        return {name: value for name, value in pairs if times[name] == 1}
 
     def constant(name):
         raise ValueError(f"{name} is no JSON")
