@@ -14,6 +14,7 @@
 import base64
 import contextlib
 import functools
+import hashlib
 import io
 import os
 import random
@@ -61,6 +62,11 @@ class Test:
         make.write(self.directory, {p: d for p, d in files.items() if p not in self.files})
         self.files = dict(files)
 
+    def check(self, name, ok):
+        self.count += 1
+        self.failed += not ok
+        print(f"{'' if ok else 'not '}ok {self.count} - {name}")
+
     def run(self, name, files, args, expected, record=None):
         """One variant; expected is a status, or a set of those that will do."""
         self.write(files)
@@ -79,9 +85,7 @@ class Test:
         said = [RECORD.search(text) for text in (c_out, out.getvalue())]
         said = [int(m.group(1)) if m else None for m in said]
         ok = c.returncode == python and python in wanted and (record is None or said == [record] * 2)
-        self.count += 1
-        self.failed += not ok
-        print(f"{'' if ok else 'not '}ok {self.count} - {name}")
+        self.check(name, ok)
         if not ok:
             print(f"# pg_steward_verify {c.returncode}, verify.py {python}, expected {sorted(wanted)};"
                   f" first bad record {said}, expected {record}")
@@ -504,6 +508,34 @@ def proofs(test, case):
         run(": another key", BAD, args=["-k", v.changes.signers[0].text()] + args[-4:])
 
 
+def vectors(test):
+    """The test vectors of the document."""
+    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../docs/leaf-encoding.md")
+    with open(path, encoding="utf-8") as f:
+        text = f.read().partition("## Test vectors")[2]
+    change_log = verify.Format(make.Log("change_log", "vectors").log_json())
+    leaves = []
+    for seq, (entry, leaf) in enumerate(re.findall(r"^ entry (\w+)\n.*?^ leaf (\w+)", text, re.S | re.M)):
+        entry = bytes.fromhex(entry)
+        commitments = change_log.read_entry(entry, seq)[1]
+        leaves.append(verify.leaf_hash(entry))
+        test.check(f"vector: leaf {seq}", leaves[-1].hex() == leaf)
+        test.check(f"vector: commitments of {seq}", all(c.hex() in text.replace(entry.hex(), "") for c in commitments))
+    for i, (g, salt, fields, commitment) in enumerate(
+            re.findall(r"group (\d) salt (\w+) fields (\w+) commitment (\w+)", text)):
+        g, seed = bytes([int(g)]), bytes(range(16 * (i // 4), 16 * (i // 4) + 16))
+        made = hashlib.sha256(b"\x03" + seed + g).digest()[:16]
+        test.check(f"vector: salt {i}", made.hex() == salt)
+        made = hashlib.sha256(b"\x02" + made + g + bytes.fromhex(fields)).hexdigest()
+        test.check(f"vector: commitment {i}", made == commitment)
+    test.check("vector: root", len(leaves) == 3 and verify.tree_root(leaves).hex() in text)
+    keys = verify.Keys(1)
+    key = re.search(r"\S+\.pg-steward/change_log\+\w{8}\+\S+", text)
+    note = re.search(r"^\S+\.pg-steward/change_log\n.*?\n\n\u2014 [^\n]*\n", text, re.S | re.M)
+    ok = key and note and keys.add(key.group(0)) and verify.Note(note.group(0).encode(), keys, verify.Keys(4)).signed
+    test.check("vector: checkpoint", ok)
+
+
 def large(test, seed):
     """Trees of three levels."""
     for case in make.large_cases(seed):
@@ -519,6 +551,7 @@ def large(test, seed):
 def main(verifier, directory, seed="1", flips="300"):
     directory = os.path.abspath(directory)
     test = Test(os.path.abspath(verifier), os.path.join(directory, "case"))
+    vectors(test)
     for case in make.small_cases(seed):
         test.run(case.name, case.all_files(), case.args, GOOD)
         if case.name == "dropped-700":
