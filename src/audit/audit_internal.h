@@ -213,6 +213,7 @@ typedef struct Installation
 extern void installation_init(void);
 extern bool installation_read(Installation *installation);
 extern bool installation_matches(const Installation *installation);
+extern bool installation_is_own(void);
 extern void installation_insert(const char *reason);
 extern Oid	audit_table(const char *name);
 extern AuditSlotState installation_check(bool activate);

@@ -118,6 +118,19 @@ installation_matches(const Installation *installation)
 		installation->extension == get_extension_oid("pg_steward", true);
 }
 
+/*
+ * Has this database begun logs of its own?  Before, and in a copy, a restore
+ * may be filling them.
+ */
+bool
+installation_is_own(void)
+{
+	Installation installation;
+
+	return OidIsValid(audit_table("installation")) &&
+		installation_read(&installation) && installation_matches(&installation);
+}
+
 /* Makes a row for this cluster and database; reason NULL: the first one. */
 void
 installation_insert(const char *reason)

@@ -29,6 +29,13 @@ my $before = answers($node, 'regress_source');
 my $history = history_of($node, 'regress_source');
 like($history, qr/"relation_name": "zone_regress.late"/, 'there is a history');
 like($before, qr/analyst, scoring\n10\|8500\n/, 'the policies are enforced');
+# A dump reads governed tables, and that is logged: the logs are those of the
+# last dump that was made.
+sub logs_when_dumped
+{
+	flush_logs($node, 'regress_source');
+	return logs_of($node, 'regress_source');
+}
 
 # The rows that named the dropped role are not dumped.
 (my $expected = $before) =~ s/^.*"(?:role|to_role)": "\d+".*\n//mg;
@@ -41,6 +48,7 @@ foreach my $format (qw(plain custom directory))
 	my $file = "$dir/dump_$format";
 
 	$node->safe_psql('postgres', "CREATE DATABASE $db TEMPLATE template0");
+	my $logs = logs_when_dumped();
 	$node->command_ok([ 'pg_dump', '--enable-row-security', '-F', $format, '-f', $file, '-d', $node->connstr('regress_source') ], "pg_dump: $format");
 	if ($format eq 'plain')
 	{
@@ -51,6 +59,7 @@ foreach my $format (qw(plain custom directory))
 		$node->command_ok([ 'pg_restore', '--enable-row-security', '--exit-on-error', '-d', $node->connstr($db), $file ], "restore: $format");
 	}
 	same_lines(answers($node, $db), $expected, "$format: all data is there and enforced");
+	same_lines(logs_of($node, $db), $logs, "$format: ... with its logs, proven, to which nothing was added");
 	same_lines(history_of($node, $db), $history, "$format: ... with its history, to which nothing was added");
 }
 
@@ -79,6 +88,11 @@ my $elsewhere = answers($other, 'regress_source');
 same_lines($elsewhere, $expected, 'elsewhere: all data is there and enforced');
 same_lines(history_of($other, 'regress_source'), $history, 'elsewhere: ... with its history, to which nothing was added');
 
+# What was restored keeps no logs until somebody adopts it.
+fails_like($other, 'regress_source', q(SELECT steward.log_inference('regress_model', '1', '{}', '{}')),
+	[ qr/this database is a copy that keeps no audit logs/, qr/steward\.adopt\(reason\)/ ], 'a restored database is dormant');
+$other->safe_psql('regress_source', q(SELECT steward.adopt('restored for the test')));
+
 # What was restored can be worked with.
 $other->safe_psql('regress_source', q(
 	SELECT steward.create_row_policy('more', 'regress_store.credit', 'id = 30', roles => '{regress_analyst}');
@@ -88,6 +102,9 @@ $other->safe_psql('regress_source', q(
 is($other->safe_psql('regress_source',
 		q(SET ROLE regress_analyst; SET steward.purpose = 'regress-scoring'; SELECT count(*) FROM regress_store.credit)),
 	'16', 'policies of a restored database can be changed');
+flush_logs($other, 'regress_source');
+is($other->safe_psql('regress_source', q(SELECT bool_and(ok), (SELECT count(*) = max(seq) + 1 FROM steward.inference_log) FROM steward.verify())),
+	't|t', 'its logs go on where those of the original stood, and hold');
 is($other->safe_psql('regress_source', q(SELECT count(*) FROM steward.access_history WHERE name = 'not the south' AND in_force_until IS NULL)),
 	'0', '... and their history goes on');
 

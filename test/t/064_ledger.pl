@@ -339,8 +339,8 @@ tampered('a deleted row', "DELETE FROM steward.$log WHERE seq = 300", qr/^f\|300
 tampered('the first row deleted', "DELETE FROM steward.$log WHERE seq = 0", qr/^f\|0\|record 0 is missing$/);
 tampered('an inserted row', "INSERT INTO steward.$log SELECT (jsonb_populate_record(l, '{\"seq\": 66257}')).* FROM steward.$log l WHERE seq = 1",
 	qr/^f\|66257\|record 66257 was not written by pg_steward$/);
-tampered('swapped rows', "UPDATE steward.$log SET seq = CASE seq WHEN 5 THEN 900005 ELSE 900009 END WHERE seq IN (5, 9);"
-	  . "UPDATE steward.$log SET seq = CASE seq WHEN 900005 THEN 9 ELSE 5 END WHERE seq > 900000", qr/^f\|5\|record 5 was changed$/);
+tampered('swapped rows', "UPDATE steward.$log SET seq = CASE seq WHEN 5 THEN 130005 ELSE 130009 END WHERE seq IN (5, 9);"
+	  . "UPDATE steward.$log SET seq = CASE seq WHEN 130005 THEN 9 ELSE 5 END WHERE seq > 130000", qr/^f\|5\|record 5 was changed$/);
 tampered('a truncated tail', "DELETE FROM steward.$log WHERE seq >= 66250", qr/^f\|66250\|record 66250 is missing$/);
 tampered('a truncated tail with its hashes', "DELETE FROM steward.$log WHERE seq >= 66048; DELETE FROM steward.ledger_leaf",
 	qr/^f\|66048\|the log has 66048 records, and a checkpoint of 66237$/);

@@ -14,7 +14,7 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-our @EXPORT = qw(steward_server steward_module audit_database load_governance answers history_of same_lines fails_like catalog_of python3);
+our @EXPORT = qw(steward_server steward_module audit_database load_governance answers flush_logs logs_of history_of same_lines fails_like catalog_of python3);
 
 my $sql = File::Spec->rel2abs(dirname(__FILE__)) . '/sql';
 
@@ -75,7 +75,28 @@ sub load_governance
 	$node->command_ok(
 		[ 'psql', '-XqAt', '-o', File::Spec->devnull, '-d', $node->connstr($db), '-f', "$sql/governance.sql" ],
 		"governance data in database $db of " . $node->name);
+	flush_logs($node, $db);
 	return;
+}
+
+# Has everything logged that was queued, where the version has logs.
+sub flush_logs
+{
+	my ($node, $db) = @_;
+
+	$node->safe_psql($db, q(SELECT 'SELECT steward.flush()' FROM pg_proc WHERE proname = 'flush' AND pronamespace = 'steward'::regnamespace
+\gexec));
+	return;
+}
+
+# The records of the logs, proven by the state of their trees.
+sub logs_of
+{
+	my ($node, $db) = @_;
+
+	return join("\n", map { $node->safe_psql($db, "SELECT l FROM steward.$_ l ORDER BY seq") }
+		  qw(access_event inference_log change_log)) . "\n"
+	  . $node->safe_psql($db, 'SELECT log, size, root, ok, problem FROM steward.verify()');
 }
 
 # What governance.sql made and what each role sees, with the errors.

@@ -8,12 +8,20 @@
 \pset tuples_only on
 SET search_path = pg_catalog;
 
--- Every row of every table of the extension; an update begins the history, and
--- a restore may add to its events: history_of() asks for what they say.
+-- Every row of every table of the extension.  An update begins the history, and
+-- a restore may add to its events: history_of() asks for what they say.  The
+-- logs go on, and what is asked here is logged, too: logs_of() asks for them.
 SELECT pg_catalog.format('SELECT %L, t FROM (SELECT pg_catalog.to_jsonb(t) AS t FROM %s AS t) AS t ORDER BY t', c.oid::regclass, c.oid::regclass)
   FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
- WHERE n.nspname = 'steward' AND c.relkind IN ('r', 'p') AND c.relname NOT LIKE 'access\_history\_%'
+ WHERE n.nspname = 'steward' AND c.relkind IN ('r', 'p') 
+   AND c.relname !~ '^(access_history|access_event|change_log|change_outbox|checkpoint|inference_|ledger_|policy_revision|writer_state|installation)'
  ORDER BY c.relname
+\gexec
+
+-- Inferences; those of versions before 0.3 stand in a table of their own.
+SELECT pg_catalog.format('SELECT %L, model, version, subject, input, output FROM %s ORDER BY request_id', 'inference', c.oid::regclass)
+  FROM pg_catalog.pg_class c
+ WHERE c.relnamespace = 'steward'::regnamespace AND c.relname IN ('inference_log', 'inference_before_ledger')
 \gexec
 
 -- The native policies that carry ours, and row security.
