@@ -113,8 +113,12 @@ SELECT count(*) FROM sale WHERE id > 290;
 SET steward.purpose = 'resting';
 SELECT count(*) FROM sale;
 
+-- Lists of VALUES are compiled apart from their plan.
+SET steward.purpose = 'selling';
+SELECT count(*), count(v.price), min(v.price) FROM sale s CROSS JOIN LATERAL (VALUES (s.price), (s.price + 1)) v (price);
+
 -- Nobody can name these parameters himself.
-PREPARE own AS SELECT $1000000000 + 1;
+PREPARE own (int) AS SELECT count(*) FROM sale WHERE id > $1 AND $1025;
 
 RESET ROLE;
 DROP TABLE sale;

@@ -306,6 +306,7 @@ extern Expr *expression_for_subject(Expr *expr, Oid subject);
 extern Expr *expression_for_plans(Expr *expr, Oid creator, List **relations);
 
 /* session_value.c */
+extern List *session_values_begin(Query *query, ParamListInfo params);
 extern void *session_values_take(void *expr, List **values, List **items);
 extern void session_values_start(QueryDesc *queryDesc);
 

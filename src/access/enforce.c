@@ -60,7 +60,8 @@ struct AccessPlan
 	Oid			traced;			/* whom the last ITEM_TRACE concerns */
 	bool		governed;		/* a governed relation was seen */
 	List	   *items;			/* of PlanInvalItem */
-	List	   *session_values; /* of Expr, see session_value.c */
+	Query	   *query;			/* as it came, and is being changed */
+	List	   *session_values; /* see session_value.c */
 	PlannerGlobal *glob;		/* dependencies of functions inlined here */
 	ParamListInfo params;
 };
@@ -188,7 +189,11 @@ is_const_true(Node *node)
 static void *
 take_session_values(EnforceContext *context, void *expr)
 {
-	return session_values_take(expr, &context->plan->session_values, &context->plan->items);
+	AccessPlan *plan = context->plan;
+
+	if (plan->session_values == NIL)
+		plan->session_values = session_values_begin(plan->query, plan->params);
+	return session_values_take(expr, &plan->session_values, &plan->items);
 }
 
 /* Quals by which existing rows are filtered for a command. */
@@ -713,6 +718,7 @@ access_prepare_query(Query *query, ParamListInfo params)
 		return NULL;
 
 	plan = palloc0(sizeof(AccessPlan));
+	plan->query = query;
 	plan->params = params;
 	plan->subject = access_subject();
 	plan->session = subject_session();

@@ -7,10 +7,10 @@
  * Policies hold it as sub-selects, see once_per_execution().  Planned and run
  * as such, each would cost as much as a small statement, so in a query that
  * is about to be planned they become parameters: external ones, which plans
- * leave alone, numbered above all that a client can give.  The expressions
- * travel with the plan.  When it starts, it is given a parameter
- * list that knows both the client's parameters and these, and evaluates one
- * when its value is first asked for.
+ * leave alone, numbered above those of the client that the query uses or that
+ * the planner knows.  The expressions travel with the plan.  When it starts, it
+ * is given a parameter list that knows both the client's parameters and these,
+ * and evaluates one when its value is first asked for.
  *
  * Somebody who runs the plan without us has no such parameter: an error, not
  * a row.  Parallel workers get the values from their leader, so that a
@@ -27,6 +27,7 @@
 #include "catalog/pg_type.h"
 #include "executor/execExpr.h"
 #include "executor/executor.h"
+#include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
 #include "nodes/params.h"
 #include "optimizer/optimizer.h"
@@ -37,8 +38,12 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
-/* The parser refuses numbers of parameters above MaxAllocSize / sizeof(Oid). */
-#define FIRST_SESSION_PARAM 1000000000
+/*
+ * So many numbers are left free behind the client's.  Where somebody ran a plan
+ * without us, none that the client gave beyond those it uses would be taken
+ * for one of ours.
+ */
+#define FREE_PARAMS 1024
 
 typedef struct SessionParams SessionParams;
 
@@ -56,7 +61,7 @@ struct SessionParams
 {
 	ParamListInfo given;		/* the client's, or NULL */
 	ParamListInfo list;			/* what the executor gets */
-	int			ngiven;			/* parameters of the client */
+	int			ngiven;			/* the client's go up to this number */
 	MemoryContext context;		/* lives as long as the execution */
 	MemoryContextCallback callback;
 	bool		evaluated;		/* one value or more */
@@ -71,9 +76,42 @@ struct SessionParams
 
 typedef struct TakeContext
 {
-	List	  **values;			/* of Expr */
+	List	  **values;			/* Const: number of the last parameter of the
+								 * client; then of Expr */
 	List	  **items;			/* PlanInvalItem: what the values depend on */
 } TakeContext;
+
+static bool
+last_param_walker(Node *node, int *last)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, Param) && ((Param *) node)->paramkind == PARAM_EXTERN)
+		*last = Max(*last, ((Param *) node)->paramid);
+	if (IsA(node, Query))
+		return query_tree_walker((Query *) node, last_param_walker, last, 0);
+	return expression_tree_walker(node, last_param_walker, last);
+}
+
+/*
+ * Begins the values of a query, before anything is taken out of it.  A number
+ * that the planner knew a value for would be replaced by that value.
+ */
+List *
+session_values_begin(Query *query, ParamListInfo params)
+{
+	int			last = params == NULL ? 0 : params->numParams;
+
+	(void) last_param_walker((Node *) query, &last);
+	return list_make1(makeConst(INT4OID, -1, InvalidOid, sizeof(int32), Int32GetDatum(last + FREE_PARAMS), false, true));
+}
+
+/* Number of the last parameter of the client, from the begin of the list. */
+static int
+last_param(List *values)
+{
+	return DatumGetInt32(linitial_node(Const, values)->constvalue);
+}
 
 /* Is it a call of constants?  Nothing about it needs planning. */
 static bool
@@ -96,19 +134,14 @@ static Node *
 make_session_param(Expr *expr, TakeContext *context)
 {
 	Param	   *param = makeNode(Param);
-	int			index = 0;
-	ListCell   *lc;
+	int			index = 1;
 
-	foreach(lc, *context->values)
-	{
-		if (equal(lfirst(lc), expr))
-			break;
+	while (index < list_length(*context->values) && !equal(list_nth(*context->values, index), expr))
 		index++;
-	}
-	if (lc == NULL)
+	if (index == list_length(*context->values))
 		*context->values = lappend(*context->values, expr);
 	param->paramkind = PARAM_EXTERN;
-	param->paramid = FIRST_SESSION_PARAM + index;
+	param->paramid = last_param(*context->values) + index;
 	param->paramtype = exprType((Node *) expr);
 	param->paramtypmod = exprTypmod((Node *) expr);
 	param->paramcollid = exprCollation((Node *) expr);
@@ -246,7 +279,7 @@ static void
 compile_param(ParamListInfo list, Param *param, ExprState *state, Datum *resv, bool *resnull)
 {
 	SessionParams *params = list->paramCompileArg;
-	int			index = param->paramid - FIRST_SESSION_PARAM;
+	int			index = param->paramid - params->ngiven - 1;
 	ExprEvalStep step = {0};
 
 	/* Plans are initialized in the context that lives as long as they. */
@@ -278,8 +311,9 @@ compile_param(ParamListInfo list, Param *param, ExprState *state, Datum *resv, b
 }
 
 /*
- * A parameter by its number: the client's are followed by ours, which are
- * only asked for so, all of them, when they are sent to parallel workers.
+ * A parameter by its number: the client's are followed by ours.  Ours are asked
+ * for so when all are sent to parallel workers, and by expressions that are
+ * compiled without the plan, such as lists of VALUES.
  */
 static ParamExternData *
 fetch_param(ParamListInfo list, int paramid, bool speculative, ParamExternData *workspace)
@@ -288,8 +322,17 @@ fetch_param(ParamListInfo list, int paramid, bool speculative, ParamExternData *
 	SessionValue *value;
 
 	if (paramid <= params->ngiven)
+	{
+		if (params->given == NULL || paramid > params->given->numParams)
+		{
+			/* one that the plan does not use */
+			memset(workspace, 0, sizeof(ParamExternData));
+			workspace->isnull = true;
+			return workspace;
+		}
 		return params->given->paramFetch == NULL ? &params->given->params[paramid - 1] :
 			params->given->paramFetch(params->given, paramid, speculative, workspace);
+	}
 	value = &params->values[paramid - params->ngiven - 1];
 	if (!value->known)
 		evaluate(value);
@@ -328,7 +371,7 @@ void
 session_values_start(QueryDesc *queryDesc)
 {
 	List	   *values = values_of_plan(queryDesc->plannedstmt);
-	int			nvalues = list_length(values);
+	int			nvalues = list_length(values) - 1;
 	ParamListInfo given = queryDesc->params;
 	SessionParams *params;
 	Size		head;
@@ -339,23 +382,20 @@ session_values_start(QueryDesc *queryDesc)
 	head = MAXALIGN(offsetof(SessionParams, values) + nvalues * sizeof(SessionValue));
 	params = palloc0(head + offsetof(ParamListInfoData, params));
 	params->given = given;
-	params->ngiven = given == NULL ? 0 : given->numParams;
+	params->ngiven = last_param(values);
 	params->nvalues = nvalues;
-	if (IsParallelWorker())
+	if (IsParallelWorker() && (given == NULL || given->numParams != params->ngiven + nvalues))
+		elog(ERROR, "a parallel worker was not sent the values of its session");
+	for_each_from(lc, values, 1)
 	{
-		params->ngiven -= nvalues;
-		if (params->ngiven < 0)
-			elog(ERROR, "a parallel worker was not sent the values of its session");
-	}
-	foreach(lc, values)
-	{
-		SessionValue *value = &params->values[foreach_current_index(lc)];
+		int			index = foreach_current_index(lc) - 1;
+		SessionValue *value = &params->values[index];
 
 		value->params = params;
 		value->expr = lfirst(lc);
 		if (IsParallelWorker())
 		{
-			ParamExternData *sent = &given->params[params->ngiven + foreach_current_index(lc)];
+			ParamExternData *sent = &given->params[params->ngiven + index];
 
 			value->known = true;
 			value->value = sent->value;
