@@ -19,6 +19,7 @@
  * who_can.c      the same for every role
  * last_access.c  what was done to the session's last statement
  * record*.c      the access log (see record.h)
+ * entity_plan.c  has queries tell whom the rows are about (see entity.h)
  * observe.c      counts what mode "observe" would have denied
  * guard*.c       closes the roads of tables' owners (see guard.h)
  * copy*.c        COPY FROM and TO of governed relations
@@ -146,6 +147,8 @@ typedef struct Governance
 	bool		has_foreign;	/* it is a foreign table or has foreign
 								 * partitions */
 	AuditLevel	audit;			/* the strongest of the sets' */
+	bool		has_entities;	/* a set names an entity column ... */
+	AttrNumber	entity;			/* ... this one; 0: there is no such column */
 } Governance;
 
 /*
@@ -161,6 +164,8 @@ typedef struct Governance
 #define ACCESS_COUNTED			(1 << 8)	/* rows that are written count as
 											 * the statement's */
 #define ACCESS_RETURNING		(1 << 9)
+#define ACCESS_TELLS_ENTITIES	(1 << 10)	/* the plan tells its entities ... */
+#define ACCESS_ANY_ENTITY		(1 << 11)	/* ... or cannot */
 
 #define ACCESS_COLUMN_WORDS		(MaxHeapAttributeNumber / 32 + 1)
 
@@ -189,7 +194,7 @@ extern void governance_init(void);
 extern const Governance *governance_of(Oid relid);
 extern void policy_make_ready(const RowPolicy *policy, Oid relid);
 extern bool governance_any(void);
-extern AuditLevel governance_audit(Oid relid);
+extern AuditLevel governance_audit(Oid relid, bool *has_entities);
 extern bool governance_converts(Oid relid);
 extern bool governance_has_native_policies(Relation relation);
 

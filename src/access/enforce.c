@@ -29,6 +29,7 @@
 #include "access/access_internal.h"
 #include "access/break.h"
 #include "access/enforce.h"
+#include "access/entity.h"
 #include "access/mask.h"
 #include "access/parallel.h"
 #include "access/sysattr.h"
@@ -59,6 +60,7 @@ struct AccessPlan
 	Oid			session;
 	Oid			traced;			/* whom the last ITEM_TRACE concerns */
 	bool		governed;		/* a governed relation was seen */
+	int			naccesses;		/* noted for the access log */
 	List	   *items;			/* of PlanInvalItem */
 	Query	   *query;			/* as it came, and is being changed */
 	List	   *session_values; /* see session_value.c */
@@ -424,6 +426,9 @@ note_access(EnforceContext *context, Query *query, int rtindex)
 		access |= ACCESS_COUNTED;
 	if (is_target && query->returningList != NIL)
 		access |= ACCESS_RETURNING;
+	if (governance->has_entities)
+		access |= governance->entity > 0 ? ACCESS_TELLS_ENTITIES : ACCESS_ANY_ENTITY;
+	context->plan->naccesses++;
 	note_subject(context);
 	add_item(context->plan, ITEM_ACCESS - access, rte->relid);
 
@@ -498,9 +503,9 @@ guard_conflict_where(Query *query, List *checks)
 	query->onConflict->onConflictWhere = (Node *) cases;
 }
 
-/* Gives one relation of a query its predicates. */
+/* Gives one governed relation of a query its predicates and masks. */
 static void
-enforce_relation(EnforceContext *context, Query *query, int rtindex)
+enforce_policies(EnforceContext *context, Query *query, int rtindex)
 {
 	RangeTblEntry *rte = rt_fetch(rtindex, query->rtable);
 	bool		is_target = rtindex == query->resultRelation;
@@ -508,14 +513,6 @@ enforce_relation(EnforceContext *context, Query *query, int rtindex)
 	bool		masks;
 	List	   *quals = NIL;
 	List	   *checks = NIL;
-
-	statistics_enforce(query, rtindex);
-	if (rte->rtekind != RTE_RELATION ||
-		(rte->relkind != RELKIND_RELATION &&
-		 rte->relkind != RELKIND_PARTITIONED_TABLE &&
-		 rte->relkind != RELKIND_FOREIGN_TABLE) ||
-		!access_is_governed(rte->relid))
-		return;
 
 	context->plan->governed = true;
 	query->hasRowSecurity = true;	/* plans depend on the current role, too */
@@ -526,8 +523,6 @@ enforce_relation(EnforceContext *context, Query *query, int rtindex)
 	if (is_target)
 		query->withCheckOptions = without_true_checks(query->withCheckOptions);
 
-	if (!guard_is_suspended())
-		note_access(context, query, rtindex);
 	context->trace = 0;
 	if (steward_bypasses(context->subject) || guard_is_suspended())
 	{
@@ -590,6 +585,32 @@ enforce_relation(EnforceContext *context, Query *query, int rtindex)
 	/* After the masks: the checks see the real values. */
 	if (is_target)
 		guard_conflict_where(query, checks);
+}
+
+/* Gives one relation of a query what governs it. */
+static void
+enforce_relation(EnforceContext *context, Query *query, int rtindex)
+{
+	RangeTblEntry *rte = rt_fetch(rtindex, query->rtable);
+	const Governance *governance;
+	Oid			relid = rte->relid;
+	int			ordinal = context->plan->naccesses;
+	AttrNumber	entity;
+
+	statistics_enforce(query, rtindex);
+	if (rte->rtekind != RTE_RELATION ||
+		(rte->relkind != RELKIND_RELATION &&
+		 rte->relkind != RELKIND_PARTITIONED_TABLE &&
+		 rte->relkind != RELKIND_FOREIGN_TABLE) ||
+		!access_is_governed(relid))
+		return;
+	governance = governance_of(relid);
+	entity = governance->audit == AUDIT_LEVEL_OFF || guard_is_suspended() ? 0 : governance->entity;
+	if (!guard_is_suspended())
+		note_access(context, query, rtindex);
+	enforce_policies(context, query, rtindex);
+	if (entity > 0 && !BROKEN("entities"))
+		entity_enforce(query, rtindex, relid, entity, ordinal);
 }
 
 /* ------------------------------------------------------------------------

@@ -46,6 +46,7 @@
 #define Anum_protected_relation_relation	1
 #define Anum_protected_relation_mode		2
 #define Anum_protected_relation_audit		3
+#define Anum_protected_relation_entity		4
 #define Anum_row_policy_relation			1
 #define Anum_row_policy_name				2
 #define Anum_row_policy_effect				3
@@ -348,12 +349,21 @@ audit_level_from_name(const char *name)
 	return strcmp(name, "sync") == 0 ? AUDIT_LEVEL_SYNC : AUDIT_LEVEL_ASYNC;
 }
 
+static char *
+read_name(HeapTuple tup, int attno, TupleDesc desc)
+{
+	bool		isnull;
+	Datum		d = heap_getattr(tup, attno, desc, &isnull);
+
+	return isnull ? NULL : pstrdup(NameStr(*DatumGetName(d)));
+}
+
 /*
- * Is the relation protected by itself, does it only observe, and how are
- * accesses logged?
+ * Is the relation protected by itself, does it only observe, how are accesses
+ * logged, and which column (NULL: none) names whom a row is about?
  */
 static bool
-is_protected(Oid relid, const Past *past, bool *observe, AuditLevel *audit)
+is_protected(Oid relid, const Past *past, bool *observe, AuditLevel *audit, char **entity)
 {
 	ScanKeyData key;
 	FactScan   *scan;
@@ -373,6 +383,7 @@ is_protected(Oid relid, const Past *past, bool *observe, AuditLevel *audit)
 		*observe = strcmp(mode, "observe") == 0;
 		*audit = audit_level_from_name(TextDatumGetCString(heap_getattr(tup, Anum_protected_relation_audit,
 																		facts_desc(scan), &isnull)));
+		*entity = read_name(tup, Anum_protected_relation_entity, facts_desc(scan));
 	}
 	facts_end(scan);
 	return found;
@@ -763,14 +774,22 @@ read_governance(Governance *governance, List *ancestors, const Past *past, bool 
 	List	   *observes = NIL;
 	bool		observe;
 	AuditLevel	audit;
+	char	   *entity;
 	ListCell   *lc;
 	ListCell   *lc_observe;
 
 	foreach(lc, chain)
 	{
-		if (is_protected(lfirst_oid(lc), past, &observe, &audit))
+		if (is_protected(lfirst_oid(lc), past, &observe, &audit, &entity))
 		{
 			governance->audit = Max(governance->audit, audit);
+
+			/* Columns that are inherited have their names. */
+			if (entity != NULL && !governance->has_entities)
+			{
+				governance->has_entities = true;
+				governance->entity = get_attnum(governance->relid, entity);
+			}
 			protectors = lappend_oid(protectors, lfirst_oid(lc));
 			observes = lappend_int(observes, observe);
 		}
@@ -927,22 +946,30 @@ governance_of(Oid relid)
  * asked while the relation is being altered.
  */
 AuditLevel
-governance_audit(Oid relid)
+governance_audit(Oid relid, bool *has_entities)
 {
 	GovernanceEntry *entry = entries == NULL ? NULL : hash_search(entries, &relid, HASH_FIND, NULL);
 	AuditLevel	strongest = AUDIT_LEVEL_OFF;
 	AuditLevel	audit;
 	bool		observe;
+	char	   *entity;
 	ListCell   *lc;
 
+	*has_entities = false;
 	if (relid < FirstNormalObjectId || !governance_any())
 		return AUDIT_LEVEL_OFF;
 	if (entry != NULL && entry->valid)
+	{
+		*has_entities = entry->governance.has_entities;
 		return entry->governance.audit;
+	}
 	foreach(lc, lcons_oid(relid, governance_ancestors(relid)))
 	{
-		if (is_protected(lfirst_oid(lc), NULL, &observe, &audit))
+		if (is_protected(lfirst_oid(lc), NULL, &observe, &audit, &entity))
+		{
 			strongest = Max(strongest, audit);
+			*has_entities |= entity != NULL;
+		}
 	}
 	return strongest;
 }

@@ -148,6 +148,7 @@ statement_access(Statement *statement, const Access *sought)
 	RecordBytes *relation;
 	RecordBytes *column_names;
 	RecordBytes *person;
+	Entities   *entities = NULL;
 
 	for (int i = 0; i < statement->naccesses; i++)
 	{
@@ -157,6 +158,8 @@ statement_access(Statement *statement, const Access *sought)
 			!record_bytes_equal(access->purpose, sought->purpose) ||
 			!record_bytes_equal(access->reason, sought->reason))
 			continue;
+		if (sought->has_entities && sought->entities == NULL && access->entities != NULL)
+			access->entities->beyond = true;
 		if (!has_columns(access, sought->columns, sought->nwords))
 		{
 			Size		before;
@@ -182,6 +185,8 @@ statement_access(Statement *statement, const Access *sought)
 
 	record_names(sought->relid, sought->columns, sought->nwords, &relation, &column_names);
 	person = record_person(sought->subject);
+	if (sought->has_entities && sought->entities != NULL)
+		entities = entities_make(statement->context, sought->relid);
 	if (statement->naccesses == statement->max_accesses)
 	{
 		statement->accesses = repalloc(statement->accesses,
@@ -201,6 +206,8 @@ statement_access(Statement *statement, const Access *sought)
 	access->relation = relation;
 	access->column_names = column_names;
 	access->person = person;
+	access->has_entities = sought->has_entities;
+	access->entities = entities;
 	access->number = ++statement->last_number;
 	return statement->naccesses++;
 }
@@ -334,6 +341,8 @@ query_track(QueryDesc *desc, Statement *statement)
 		free_queries = query->next;
 	}
 	query->desc = desc;
+	query->memory = desc->estate->es_query_cxt;
+	query->ntouched = 0;
 	query->statement = statement;
 	query->nest = GetCurrentTransactionNestLevel();
 	query->running = false;
@@ -346,10 +355,29 @@ query_track(QueryDesc *desc, Statement *statement)
 	return query;
 }
 
+/* What the query touches by that access of its plan goes to this list. */
+static void
+query_touches(TrackedQuery *query, int ordinal, Entities *entities)
+{
+	if (ordinal >= query->max_touched)
+	{
+		int			max = Max(4, 2 * ordinal);
+
+		query->touched = query->touched == NULL ?
+			MemoryContextAlloc(TopMemoryContext, max * sizeof(Entities *)) :
+			repalloc(query->touched, max * sizeof(Entities *));
+		query->max_touched = max;
+	}
+	while (query->ntouched <= ordinal)
+		query->touched[query->ntouched++] = NULL;
+	query->touched[ordinal] = entities;
+}
+
 /* The query makes an access for which there is room. */
 void
 query_use(TrackedQuery *query, AccessUse use)
 {
+	query_touches(query, use.ordinal, query->statement->accesses[use.access].entities);
 	for (int i = 0; i < query->nuses; i++)
 	{
 		AccessUse  *other = &query->uses[i];

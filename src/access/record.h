@@ -8,6 +8,7 @@
  * record_denied.c    what was refused
  * record_write.c     from an access to the record in the log
  * record_text.c      the text of a statement without its constants
+ * record_entity.c    whom the rows are about (see entity.h)
  * record_names.c     names of relations and columns, and of who acts
  * record_revision.c  the revision of the policies
  *
@@ -28,6 +29,7 @@
 #define STEWARD_RECORD_H
 
 #include "access/access_internal.h"
+#include "access/entity.h"
 #include "audit/audit.h"
 #include "portability/instr_time.h"
 
@@ -90,6 +92,8 @@ typedef struct Access
 	RecordBytes *relation;		/* relation_name */
 	RecordBytes *column_names;
 	RecordBytes *person;		/* group 1 */
+	bool		has_entities;
+	Entities   *entities;		/* NULL with has_entities: cannot be told */
 	int			nopen;			/* queries that have not ended */
 	int			nreserved;		/* records for which there is room */
 	Tally		tally[OUTCOME_COUNT];
@@ -123,6 +127,7 @@ typedef struct AccessUse
 	bool		is_target;
 	bool		counts_affected;
 	bool		counts_returned;
+	int			ordinal;		/* among the accesses of the plan */
 } AccessUse;
 
 /* A query that touches governed relations, from its start to its end. */
@@ -131,6 +136,7 @@ typedef struct TrackedQuery
 	struct TrackedQuery *next;	/* of those that are open, or free */
 	QueryDesc  *desc;
 	Statement  *statement;
+	MemoryContext memory;		/* of the executor; to compare, it may be gone */
 	int			nest;			/* level of the transaction that began it */
 	bool		running;		/* in ExecutorRun() */
 	bool		refused;		/* a row that it writes is not allowed */
@@ -138,6 +144,9 @@ typedef struct TrackedQuery
 	int			nuses;
 	int			max_uses;
 	AccessUse  *uses;
+	int			ntouched;
+	int			max_touched;
+	Entities  **touched;		/* by the ordinals of accesses of the plan */
 } TrackedQuery;
 
 /* What the client sent last. */

@@ -69,7 +69,8 @@ write_denial(Statement *statement, Access *access)
 void
 access_denied(Oid relid, const char *command, Oid subject)
 {
-	AuditLevel	level = governance_audit(relid);
+	bool		has_entities;
+	AuditLevel	level = governance_audit(relid, &has_entities);
 	Statement  *statement;
 	Access		access;
 
@@ -182,6 +183,7 @@ record_refused_rows(TrackedQuery *query, int error)
 			Access		denied = *access;
 
 			denied.decision = DECISION_DENIED;
+			denied.has_entities = false;
 			denied.purpose = record_bytes_keep(access->purpose);
 			denied.reason = record_bytes_keep(access->reason);
 			write_denial(statement, &statement->accesses[statement_access(statement, &denied)]);
@@ -194,7 +196,8 @@ record_refused_rows(TrackedQuery *query, int error)
 static void
 begin_access(const PlanAccess *plan_access, const char *command)
 {
-	AuditLevel	level = governance_audit(plan_access->relid);
+	bool		has_entities;
+	AuditLevel	level = governance_audit(plan_access->relid, &has_entities);
 	Statement  *statement;
 	Access		access;
 	int			index;
@@ -205,6 +208,7 @@ begin_access(const PlanAccess *plan_access, const char *command)
 	describe(&access, plan_access->relid, command, plan_access->subject, level);
 	access.columns = (uint32 *) plan_access->columns;
 	access.nwords = plan_access->nwords;
+	access.has_entities = has_entities;
 	access.decision = steward_bypasses(plan_access->subject) ? DECISION_BYPASSED : DECISION_ALLOWED;
 	index = statement_access(statement, &access);
 	statement_begin_access(statement, index);

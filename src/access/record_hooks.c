@@ -312,6 +312,7 @@ typedef struct Start
 	bool		any;
 	Oid			subject;		/* whose purpose is known */
 	RecordBytes *purpose;
+	int			ordinal;		/* of the next access of the plan */
 	int			nuses;
 	AccessUse	uses[16];
 	List	   *more;			/* those beyond */
@@ -333,6 +334,8 @@ purpose_of(Start *start, Oid subject)
 static void
 describe(Access *access, Start *start, const PlanAccess *plan_access)
 {
+	static Entities wanted;		/* stands for a list */
+
 	memset(access, 0, sizeof(Access));
 	access->relid = plan_access->relid;
 	access->subject = plan_access->subject;
@@ -342,6 +345,8 @@ describe(Access *access, Start *start, const PlanAccess *plan_access)
 	access->columns = (uint32 *) plan_access->columns;
 	access->nwords = plan_access->nwords;
 	access->purpose = purpose_of(start, plan_access->subject);
+	access->has_entities = (plan_access->bits & (ACCESS_TELLS_ENTITIES | ACCESS_ANY_ENTITY)) != 0;
+	access->entities = plan_access->bits & ACCESS_TELLS_ENTITIES ? &wanted : NULL;
 	if (plan_access->bits & ACCESS_BYPASSES)
 		access->decision = DECISION_BYPASSED;
 	else if (glass_is_broken(plan_access->relid, plan_access->subject))
@@ -364,6 +369,7 @@ start_access(const PlanAccess *plan_access, void *arg)
 	Access		access;
 	AccessUse	use;
 	bool		writes = ACCESS_COMMAND(plan_access->bits) != CMD_SELECT;
+	int			ordinal = start->ordinal++;
 
 	if (!record_is_due(plan_access->relid, ACCESS_LEVEL_OF(plan_access->bits), false))
 		return;
@@ -371,6 +377,7 @@ start_access(const PlanAccess *plan_access, void *arg)
 	if (start->statement == NULL)
 		start->statement = statement_current();
 	use.access = statement_access(start->statement, &access);
+	use.ordinal = ordinal;
 	use.is_target = writes;
 	use.counts_affected = writes && (plan_access->bits & ACCESS_COUNTED);
 	use.counts_returned = !writes || (plan_access->bits & ACCESS_RETURNING);
@@ -554,6 +561,7 @@ record_init(void)
 {
 	RegisterXactCallback(xact_callback, NULL);
 	RegisterSubXactCallback(subxact_callback, NULL);
+	record_entity_init();
 	record_names_init();
 	record_revision_init();
 	record_write_init();

@@ -22,6 +22,10 @@
 /* Bytes of the fields that are no RecordBytes, at most. */
 #define FIXED_BYTES		512
 
+/* entity_scope: is the list of entities complete, or were there too many? */
+#define SCOPE_ROWS		"rows"
+#define SCOPE_SCAN		"scan"
+
 typedef enum StandbyReads
 {
 	STANDBY_READS_DENY,
@@ -109,7 +113,8 @@ record_size(const Statement *statement, const Access *access)
 	return FIXED_BYTES + bytes_length(access->purpose) + bytes_length(access->reason) +
 		bytes_length(access->relation) + bytes_length(access->column_names) +
 		bytes_length(access->person) + bytes_length(statement->text) +
-		bytes_length(statement->parameters);
+		bytes_length(statement->parameters) +
+		(access->entities == NULL ? 0 : access->entities->limit * sizeof(int64));
 }
 
 /*
@@ -216,6 +221,25 @@ put_outcome(LogRecordBuilder *builder, const Statement *statement, Outcome outco
 	log_record_float(builder, ACCESS_DURATION_MS, INSTR_TIME_GET_MILLISEC(duration));
 }
 
+/*
+ * Whom the rows were about.  Before the access begins, it might be anybody:
+ * that stands until there is an outcome.
+ */
+static void
+put_entities(LogRecordBuilder *builder, const Access *access, bool is_known)
+{
+	if (!access->has_entities)
+		return;
+	if (!is_known || access->entities == NULL || access->entities->beyond)
+	{
+		put_ascii(builder, ACCESS_ENTITY_SCOPE, SCOPE_SCAN, strlen(SCOPE_SCAN));
+		return;
+	}
+	if (access->entities->n > 0)
+		log_record_ints(builder, ACCESS_ENTITIES, access->entities->hashes, access->entities->n);
+	put_ascii(builder, ACCESS_ENTITY_SCOPE, SCOPE_ROWS, strlen(SCOPE_ROWS));
+}
+
 /* Appends the value of a field of the record as JSON. */
 static const uint8 *
 put_json(StringInfo json, LogFieldType type, const uint8 *p)
@@ -236,6 +260,17 @@ put_json(StringInfo json, LogFieldType type, const uint8 *p)
 				escape_json(json, text);
 				pfree(text);
 				return p + 4 + len;
+			}
+		case LOG_INTS:
+			{
+				uint32		n = get_uint32(p);
+
+				p += 4;
+				appendStringInfoChar(json, '[');
+				for (uint32 i = 0; i < n; i++, p += 8)
+					appendStringInfo(json, "%s" INT64_FORMAT, i > 0 ? "," : "", get_int64(p));
+				appendStringInfoChar(json, ']');
+				return p;
 			}
 		case LOG_TEXTS:
 			{
@@ -308,8 +343,11 @@ record_write(Statement *statement, Access *access, const char *kind, const Outco
 	if (!is_outcome)
 		put_access(&builder, statement, access);
 	else
+	{
+		log_record_int(&builder, ACCESS_RELATION_OID, access->relid);
 		put_ascii(&builder, ACCESS_DECISION, decisions[access->decision],
 				  strlen(decisions[access->decision]));
+	}
 	if (outcome != NULL)
 		put_outcome(&builder, statement, *outcome, tally);
 	if (!is_outcome)
@@ -329,6 +367,7 @@ record_write(Statement *statement, Access *access, const char *kind, const Outco
 		put_bytes(&builder, ACCESS_PARAMETERS, 1, statement->parameters);
 		put_bytes(&builder, ACCESS_REASON, 1, access->reason);
 	}
+	put_entities(&builder, access, outcome != NULL);
 	log_record_end(&builder);
 	MemoryContextSwitchTo(old);
 

@@ -30,8 +30,14 @@ COMMENT ON COLUMN steward.access_event.columns IS 'columns that were named in re
 COMMENT ON COLUMN steward.access_event.query_text IS 'the statement, with $n for each constant, without comments, at most 6 kB; as it was sent under steward.log_parameters';
 COMMENT ON COLUMN steward.access_event.parameters IS 'values of its parameters under steward.log_parameters, at most 1 kB each; NULL: not kept';
 COMMENT ON COLUMN steward.access_event.reason IS 'why, where the glass was broken';
-COMMENT ON COLUMN steward.access_event.entities IS 'keyed hashes of the persons whose rows were returned; NULL: not kept';
-COMMENT ON COLUMN steward.access_event.entity_scope IS 'how entities was found';
+COMMENT ON COLUMN steward.access_event.entities IS 'keyed hashes of the persons whose rows the access met, ascending; NULL: of nobody, or not kept';
+COMMENT ON COLUMN steward.access_event.entity_scope IS 'rows: entities has all of them; scan: it may have been anybody (more than steward.entity_limit, or it could not be told, or an intent); NULL: the table names no entity column';
+CREATE INDEX access_event_intent_idx ON steward.access_event (statement_id, access_no) WHERE kind = 'intent';
+COMMENT ON INDEX steward.access_event_intent_idx IS 'finds the intent of an outcome';
+CREATE INDEX access_event_entities_idx ON steward.access_event USING gin (entities) WHERE entities IS NOT NULL;
+COMMENT ON INDEX steward.access_event_entities_idx IS 'finds the accesses that met a person';
+CREATE INDEX access_event_scan_idx ON steward.access_event (relation_oid, seq) WHERE entity_scope = 'scan';
+COMMENT ON INDEX steward.access_event_scan_idx IS 'finds the accesses to a table that may have met anybody';
 
 CREATE VIEW steward.access_log AS
     SELECT e.seq, e.logged_at, e.session_role, e.subject_role, e.subject, e.token_issuer, e.purpose, e.command,
@@ -44,7 +50,8 @@ CREATE VIEW steward.access_log AS
            e.query_id, e.query_text, e.statement_id,
            coalesce(o.transaction_id, e.transaction_id) AS transaction_id,
            e.run_id, e.policy_revision, e.application_name, e.client_addr, e.backend_pid::integer AS backend_pid,
-           coalesce(o.error_code, e.error_code) AS error_code, e.reason
+           coalesce(o.error_code, e.error_code) AS error_code, e.reason,
+           coalesce(o.entity_scope, e.entity_scope) AS entity_scope
     FROM steward.access_event e
         LEFT JOIN steward.access_event o
             ON e.kind = 'intent' AND o.kind = 'outcome' AND o.statement_id = e.statement_id AND o.access_no = e.access_no
@@ -78,5 +85,6 @@ COMMENT ON COLUMN steward.access_log.client_addr IS 'address of the client; NULL
 COMMENT ON COLUMN steward.access_log.backend_pid IS 'process of the session';
 COMMENT ON COLUMN steward.access_log.error_code IS 'SQLSTATE of the error that ended it; NULL: none, or not known';
 COMMENT ON COLUMN steward.access_log.reason IS 'why, where the glass was broken';
+COMMENT ON COLUMN steward.access_log.entity_scope IS 'whose rows it met: rows, it is known; scan, it may have been anybody''s; NULL, the table names no entity column, or it was erased. See who_saw()';
 REVOKE ALL ON steward.access_log FROM PUBLIC;
 GRANT SELECT ON steward.access_log TO steward_auditor;

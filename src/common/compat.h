@@ -304,6 +304,13 @@ steward_returning(Expr *expr, const Var *var)
 #define steward_returning(expr, var) (expr)
 #endif
 
+/* MERGE may act on rows of the target that match none of the source, since 17. */
+#if PG_VERSION_NUM >= 170000
+#define STEWARD_ACTION_SEES_TARGET(action) ((action)->matchKind != MERGE_WHEN_NOT_MATCHED_BY_TARGET)
+#else
+#define STEWARD_ACTION_SEES_TARGET(action) ((action)->matched)
+#endif
+
 /* MERGE keeps its join condition apart since 17. */
 #if PG_VERSION_NUM >= 170000
 #define STEWARD_MERGE_JOIN_CONDITION(query, expr) \
