@@ -13,7 +13,9 @@
  * The executor asks the conditions of one security level in the order of their
  * cost.  A huge cost would turn plans upside down: so the planner is told that
  * this one costs a little more than the dearest of the others, and that every
- * row passes it.
+ * row passes it.  But where one of the others calls what could carry values
+ * away (a function that a user wrote, a volatile one, a sub-select), this one
+ * costs less than any: whoever is shown to such a function has been seen.
  *
  * New rows are told by checks, which the executor asks of the rows as they are
  * written; rows that a MERGE finds are told by its actions.
@@ -25,6 +27,8 @@
 #include "postgres.h"
 
 #include "access/entity.h"
+#include "access/transam.h"
+#include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
@@ -96,11 +100,47 @@ add_check(Query *query, Oid relid, WCOKind kind, Node *condition)
 	query->withCheckOptions = lappend(query->withCheckOptions, check);
 }
 
-/* Has the rows told that a MERGE finds: before anything is asked of them. */
+/* check_functions_in_node() callback: could the function carry values away? */
+static bool
+carries_away(Oid funcid, void *arg)
+{
+	return !get_func_leakproof(funcid) &&
+		(funcid >= FirstNormalObjectId || func_volatile(funcid) == PROVOLATILE_VOLATILE);
+}
+
+/* Could values be carried away by the condition? */
+static bool
+could_see(Node *node, void *context)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, SubLink) || IsA(node, SubPlan) || IsA(node, AlternativeSubPlan) || IsA(node, CoerceToDomain))
+		return true;
+	if (IsA(node, FuncExpr) && ((FuncExpr *) node)->funcformat == TOUCH_BY_PLAN &&
+		((FuncExpr *) node)->funcresulttype == BOOLOID)
+		return false;
+	return check_functions_in_node(node, carries_away, context) ||
+		expression_tree_walker(node, could_see, context);
+}
+
+/* First the one, then the other. */
+static Node *
+and_then(Node *first, Node *second)
+{
+	return second == NULL ? first : (Node *) makeBoolExpr(AND_EXPR, list_make2(first, second), -1);
+}
+
+/*
+ * Has the rows told that a MERGE finds: before its actions ask anything of
+ * them, or where its condition might, when they are read.
+ */
 static void
-ask_in_actions(Query *query, Node *condition)
+ask_in_merge(Query *query, Node *condition)
 {
 	ListCell   *lc;
+
+	if (could_see(STEWARD_MERGE_CONDITION(query), NULL))
+		STEWARD_MERGE_CONDITION(query) = and_then(copyObject(condition), STEWARD_MERGE_CONDITION(query));
 
 	foreach(lc, query->mergeActionList)
 	{
@@ -108,8 +148,7 @@ ask_in_actions(Query *query, Node *condition)
 
 		if (!STEWARD_ACTION_SEES_TARGET(action))
 			continue;
-		action->qual = action->qual == NULL ? copyObject(condition) :
-			(Node *) makeBoolExpr(AND_EXPR, list_make2(copyObject(condition), action->qual), -1);
+		action->qual = and_then(copyObject(condition), action->qual);
 	}
 }
 
@@ -141,6 +180,11 @@ entity_enforce(Query *query, int rtindex, Oid relid, AttrNumber column, int ordi
 			{
 				CHECK(WCO_RLS_CONFLICT_CHECK);
 				CHECK(WCO_RLS_UPDATE_CHECK);
+
+				/* That is asked before the checks are. */
+				if (query->onConflict->onConflictWhere != NULL)
+					query->onConflict->onConflictWhere = and_then(copyObject(condition),
+																  query->onConflict->onConflictWhere);
 			}
 			break;
 		case CMD_UPDATE:
@@ -148,7 +192,7 @@ entity_enforce(Query *query, int rtindex, Oid relid, AttrNumber column, int ordi
 			CHECK(WCO_RLS_UPDATE_CHECK);
 			break;
 		case CMD_MERGE:
-			ask_in_actions(query, condition);
+			ask_in_merge(query, condition);
 			CHECK(WCO_RLS_UPDATE_CHECK);
 			CHECK(WCO_RLS_INSERT_CHECK);
 			break;
@@ -169,11 +213,13 @@ entity_enforce(Query *query, int rtindex, Oid relid, AttrNumber column, int ordi
  * ------------------------------------------------------------------------
  */
 
-/* The dearest of the conditions, but for those that are calls of the function. */
-static Cost
-dearest(PlannerInfo *root, List *conditions, Oid funcid)
+/*
+ * Raises *most to the cost of the dearest of the conditions, but for calls of
+ * the function itself.  True where one could carry values away.
+ */
+static bool
+look_at(PlannerInfo *root, List *conditions, Oid funcid, Cost *most)
 {
-	Cost		most = 0;
 	ListCell   *lc;
 
 	foreach(lc, conditions)
@@ -183,34 +229,35 @@ dearest(PlannerInfo *root, List *conditions, Oid funcid)
 
 		if (IsA(info->clause, FuncExpr) && ((FuncExpr *) info->clause)->funcid == funcid)
 			continue;
+
+		/* Policies are asked before anyway. */
+		if (info->security_level >= root->qual_security_level && could_see((Node *) info->clause, NULL))
+			return true;
 		cost_qual_eval_node(&cost, (Node *) info, root);
-		most = Max(most, cost.per_tuple);
+		*most = Max(*most, cost.per_tuple);
 	}
-	return most;
+	return false;
 }
 
-/* Something more than any other condition on the relation costs. */
-static void
-tell_cost(SupportRequestCost *request)
+/* More than any other condition on the relation costs, or less. */
+static Cost
+fitting_cost(PlannerInfo *root, Node *node, Oid funcid)
 {
 	Cost		most = cpu_operator_cost;
-	Node	   *node = request->node;
-	PlannerInfo *root = request->root;
+	Index		relid;
+	RelOptInfo *rel;
 
-	if (root != NULL && root->simple_rel_array != NULL && node != NULL && IsA(node, FuncExpr) &&
-		IsA(llast(((FuncExpr *) node)->args), Var))
-	{
-		Index		relid = llast_node(Var, ((FuncExpr *) node)->args)->varno;
-		RelOptInfo *rel = relid < root->simple_rel_array_size ? root->simple_rel_array[relid] : NULL;
-
-		if (rel != NULL)
-		{
-			most = Max(most, dearest(root, rel->baserestrictinfo, request->funcid));
-			most = Max(most, dearest(root, rel->joininfo, request->funcid));
-		}
-	}
-	request->startup = 0;
-	request->per_tuple = most * 1.01;
+	if (root == NULL || root->simple_rel_array == NULL || node == NULL || !IsA(node, FuncExpr) ||
+		!IsA(llast(((FuncExpr *) node)->args), Var))
+		return most;
+	relid = llast_node(Var, ((FuncExpr *) node)->args)->varno;
+	rel = relid < root->simple_rel_array_size ? root->simple_rel_array[relid] : NULL;
+	if (rel == NULL)
+		return most;
+	if (look_at(root, rel->baserestrictinfo, funcid, &most) ||
+		look_at(root, rel->joininfo, funcid, &most))
+		return -1e-20;
+	return most * 1.01;
 }
 
 STEWARD_FUNCTION(steward_touch_entity_support);
@@ -224,7 +271,12 @@ steward_touch_entity_support(PG_FUNCTION_ARGS)
 	if (IsA(request, SupportRequestSelectivity))
 		((SupportRequestSelectivity *) request)->selectivity = 1.0;
 	else if (IsA(request, SupportRequestCost))
-		tell_cost((SupportRequestCost *) request);
+	{
+		SupportRequestCost *cost = (SupportRequestCost *) request;
+
+		cost->startup = 0;
+		cost->per_tuple = fitting_cost(cost->root, cost->node, cost->funcid);
+	}
 	else
 		request = NULL;
 	PG_RETURN_POINTER(request);

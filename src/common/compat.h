@@ -313,6 +313,11 @@ steward_returning(Expr *expr, const Var *var)
 
 /* MERGE keeps its join condition apart since 17. */
 #if PG_VERSION_NUM >= 170000
+#define STEWARD_MERGE_CONDITION(query) ((query)->mergeJoinCondition)
+#else
+#define STEWARD_MERGE_CONDITION(query) ((query)->jointree->quals)
+#endif
+#if PG_VERSION_NUM >= 170000
 #define STEWARD_MERGE_JOIN_CONDITION(query, expr) \
 	do { \
 		Node	   *merge_condition = (query)->mergeJoinCondition; \
