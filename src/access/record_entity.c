@@ -25,6 +25,7 @@
 #include "access/genam.h"
 #include "access/record.h"
 #include "access/table.h"
+#include "access/transam.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "common/hashfn.h"
@@ -43,6 +44,9 @@
 #define Anum_entity_key_wrapped		2
 
 #define MAX_ENTITY_LIMIT	10000
+
+/* Bytes of an integer as text. */
+#define MAX_DIGITS			24
 
 static int	entity_limit = 256;
 
@@ -235,7 +239,7 @@ typedef struct Touch
 	Oid			type;			/* without domains */
 	int16		typlen;
 	bool		typbyval;
-	FmgrInfo	output;
+	FmgrInfo	output;			/* fn_oid is InvalidOid: not asked yet */
 	bool		has_zero;
 	uint64		last;
 	int			n;
@@ -269,8 +273,6 @@ begin_touch(FmgrInfo *flinfo, int ordinal, Oid relid)
 {
 	FuncExpr   *call = (FuncExpr *) flinfo->fn_expr;
 	Touch	   *touch = MemoryContextAllocZero(flinfo->fn_mcxt, sizeof(Touch));
-	Oid			output;
-	bool		is_varlena;
 
 	flinfo->fn_extra = touch;
 	if (call == NULL || !IsA(call, FuncExpr) || call->funcformat != TOUCH_BY_PLAN)
@@ -283,10 +285,10 @@ begin_touch(FmgrInfo *flinfo, int ordinal, Oid relid)
 		touch->entities->beyond = true;
 		return touch;
 	}
-	touch->type = getBaseType(get_fn_expr_argtype(flinfo, 2));
+	touch->type = get_fn_expr_argtype(flinfo, 2);
+	if (touch->type >= FirstNormalObjectId)
+		touch->type = getBaseType(touch->type);
 	get_typlenbyval(touch->type, &touch->typlen, &touch->typbyval);
-	getTypeOutputInfo(touch->type, &output, &is_varlena);
-	fmgr_info_cxt(output, &touch->output, flinfo->fn_mcxt);
 	touch->context = flinfo->fn_mcxt;
 	return touch;
 }
@@ -365,6 +367,21 @@ number_of_bytes(const Touch *touch, Datum value)
 	return DatumGetUInt64(hash_any_extended(data, len, seed));
 }
 
+/* What the output function of the type says. */
+static char *
+output_of(Touch *touch, Datum value)
+{
+	if (!OidIsValid(touch->output.fn_oid))
+	{
+		Oid			output;
+		bool		is_varlena;
+
+		getTypeOutputInfo(touch->type, &output, &is_varlena);
+		fmgr_info_cxt(output, &touch->output, touch->context);
+	}
+	return OutputFunctionCall(&touch->output, value);
+}
+
 /* The text of a value, whatever the settings of the session. */
 static char *
 text_of(Touch *touch, Datum value)
@@ -384,18 +401,23 @@ text_of(Touch *touch, Datum value)
 				return text;
 			}
 		case BPCHAROID:
-			text = OutputFunctionCall(&touch->output, value);
+			text = output_of(touch, value);
 			text[bpchartruelen(text, strlen(text))] = '\0';
 			return text;
 		case INT2OID:
 		case INT4OID:
 		case INT8OID:
+			text = palloc(MAX_DIGITS);
+			pg_lltoa(touch->type == INT8OID ? DatumGetInt64(value) :
+					 touch->type == INT4OID ? DatumGetInt32(value) : DatumGetInt16(value), text);
+			return text;
 		case TEXTOID:
 		case VARCHAROID:
+			return TextDatumGetCString(value);
 		case UUIDOID:
 		case NUMERICOID:
 		case NAMEOID:
-			return OutputFunctionCall(&touch->output, value);
+			return output_of(touch, value);
 	}
 	nest = NewGUCNestLevel();
 	(void) set_config_option("datestyle", "ISO, YMD", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
@@ -403,7 +425,7 @@ text_of(Touch *touch, Datum value)
 	(void) set_config_option("timezone", "UTC", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 	(void) set_config_option("extra_float_digits", "1", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 	(void) set_config_option("bytea_output", "hex", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
-	text = OutputFunctionCall(&touch->output, value);
+	text = output_of(touch, value);
 	AtEOXact_GUC(true, nest);
 	return text;
 }
