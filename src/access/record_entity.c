@@ -37,7 +37,8 @@
 #include "utils/memutils.h"
 #include "utils/rel.h"
 
-#define ENTITY_KEY_USE		"pg_steward entity key" /* what the wrapped key is bound to */
+#define ENTITY_KEY_USE		"pg_steward entity key" /* what the wrapped key is
+													 * bound to */
 #define HASH_KEY_USE		"pg_steward entity hashes"
 #define SHA256_BLOCK		64
 
@@ -386,7 +387,7 @@ output_of(Touch *touch, Datum value)
 static char *
 text_of(Touch *touch, Datum value)
 {
-	char	   *text;
+	char	   *result;
 	int			nest;
 
 	switch (touch->type)
@@ -395,22 +396,22 @@ text_of(Touch *touch, Datum value)
 			{
 				Size		len = VARSIZE_ANY_EXHDR(DatumGetPointer(value));
 
-				text = palloc(2 * len + 3);
-				strcpy(text, "\\x");
-				text[2 + hex_encode(VARDATA_ANY(DatumGetPointer(value)), len, text + 2)] = '\0';
-				return text;
+				result = palloc(2 * len + 3);
+				strcpy(result, "\\x");
+				result[2 + hex_encode(VARDATA_ANY(DatumGetPointer(value)), len, result + 2)] = '\0';
+				return result;
 			}
 		case BPCHAROID:
-			text = output_of(touch, value);
-			text[bpchartruelen(text, strlen(text))] = '\0';
-			return text;
+			result = output_of(touch, value);
+			result[bpchartruelen(result, strlen(result))] = '\0';
+			return result;
 		case INT2OID:
 		case INT4OID:
 		case INT8OID:
-			text = palloc(MAX_DIGITS);
+			result = palloc(MAX_DIGITS);
 			pg_lltoa(touch->type == INT8OID ? DatumGetInt64(value) :
-					 touch->type == INT4OID ? DatumGetInt32(value) : DatumGetInt16(value), text);
-			return text;
+					 touch->type == INT4OID ? DatumGetInt32(value) : DatumGetInt16(value), result);
+			return result;
 		case TEXTOID:
 		case VARCHAROID:
 			return TextDatumGetCString(value);
@@ -425,9 +426,9 @@ text_of(Touch *touch, Datum value)
 	(void) set_config_option("timezone", "UTC", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 	(void) set_config_option("extra_float_digits", "1", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 	(void) set_config_option("bytea_output", "hex", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
-	text = output_of(touch, value);
+	result = output_of(touch, value);
 	AtEOXact_GUC(true, nest);
-	return text;
+	return result;
 }
 
 STEWARD_FUNCTION(steward_touch_entity);
@@ -443,7 +444,7 @@ steward_touch_entity(PG_FUNCTION_ARGS)
 {
 	Touch	   *touch = fcinfo->flinfo->fn_extra;
 	Datum		value;
-	char	   *text;
+	char	   *string;
 
 	if (unlikely(touch == NULL))
 	{
@@ -459,9 +460,9 @@ steward_touch_entity(PG_FUNCTION_ARGS)
 		value = PointerGetDatum(PG_DETOAST_DATUM_PACKED(value));
 	if (likely(!is_new(touch, touch->typbyval ? (uint64) value : number_of_bytes(touch, value))))
 		PG_RETURN_BOOL(true);
-	text = text_of(touch, value);
-	add_hash(touch->entities, hash_entity(text, strlen(text)));
-	pfree(text);
+	string = text_of(touch, value);
+	add_hash(touch->entities, hash_entity(string, strlen(string)));
+	pfree(string);
 	PG_RETURN_BOOL(true);
 }
 
