@@ -592,7 +592,6 @@ static void
 enforce_relation(EnforceContext *context, Query *query, int rtindex)
 {
 	RangeTblEntry *rte = rt_fetch(rtindex, query->rtable);
-	const Governance *governance;
 	Oid			relid = rte->relid;
 	int			ordinal = context->plan->naccesses;
 	AttrNumber	entity;
@@ -604,8 +603,7 @@ enforce_relation(EnforceContext *context, Query *query, int rtindex)
 		 rte->relkind != RELKIND_FOREIGN_TABLE) ||
 		!access_is_governed(relid))
 		return;
-	governance = governance_of(relid);
-	entity = governance->audit == AUDIT_LEVEL_OFF || guard_is_suspended() ? 0 : governance->entity;
+	entity = guard_is_suspended() || governance_of(relid)->audit == AUDIT_LEVEL_OFF ? 0 : governance_of(relid)->entity;
 	if (!guard_is_suspended())
 		note_access(context, query, rtindex);
 	enforce_policies(context, query, rtindex);

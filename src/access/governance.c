@@ -349,15 +349,6 @@ audit_level_from_name(const char *name)
 	return strcmp(name, "sync") == 0 ? AUDIT_LEVEL_SYNC : AUDIT_LEVEL_ASYNC;
 }
 
-static char *
-read_name(HeapTuple tup, int attno, TupleDesc desc)
-{
-	bool		isnull;
-	Datum		d = heap_getattr(tup, attno, desc, &isnull);
-
-	return isnull ? NULL : pstrdup(NameStr(*DatumGetName(d)));
-}
-
 /*
  * Is the relation protected by itself, does it only observe, how are accesses
  * logged, and which column (NULL: none) names whom a row is about?
@@ -383,7 +374,8 @@ is_protected(Oid relid, const Past *past, bool *observe, AuditLevel *audit, char
 		*observe = strcmp(mode, "observe") == 0;
 		*audit = audit_level_from_name(TextDatumGetCString(heap_getattr(tup, Anum_protected_relation_audit,
 																		facts_desc(scan), &isnull)));
-		*entity = read_name(tup, Anum_protected_relation_entity, facts_desc(scan));
+		*entity = DatumGetCString(heap_getattr(tup, Anum_protected_relation_entity, facts_desc(scan), &isnull));
+		*entity = isnull ? NULL : pstrdup(*entity);	/* a name is a string */
 	}
 	facts_end(scan);
 	return found;
@@ -942,8 +934,8 @@ governance_of(Oid relid)
 }
 
 /*
- * How accesses to the relation are logged.  Reads no policies, so it may be
- * asked while the relation is being altered.
+ * How accesses to the relation are logged, and does it name whom its rows are
+ * about?  Reads no policies, so it may be asked while the relation is being altered.
  */
 AuditLevel
 governance_audit(Oid relid, bool *has_entities)
