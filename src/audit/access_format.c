@@ -55,7 +55,13 @@ static const LogField fields[] = {
 StaticAssertDecl(lengthof(fields) == ACCESS_FIELD_COUNT, "a field of AccessField is missing");
 StaticAssertDecl(lengthof(fields) <= LEDGER_MAX_FIELDS, "too many fields");
 
-static const char *const indexes[] = {"btree (statement_id, access_no) WHERE kind = 'outcome'", NULL};
+static const char *const indexes[] = {
+	"btree (statement_id, access_no) WHERE kind = 'outcome'",
+	"btree (statement_id, access_no) WHERE kind = 'intent'",
+	"gin (entities) WHERE entities IS NOT NULL",
+	"btree (relation_oid, seq) WHERE entity_scope = 'scan'",
+	NULL
+};
 
 const LogFormat access_event_format = {
 	.name = "access_event",

@@ -32,12 +32,6 @@ COMMENT ON COLUMN steward.access_event.parameters IS 'values of its parameters u
 COMMENT ON COLUMN steward.access_event.reason IS 'why, where the glass was broken';
 COMMENT ON COLUMN steward.access_event.entities IS 'keyed hashes of the persons whose rows the access met, ascending; NULL: of nobody, or not kept';
 COMMENT ON COLUMN steward.access_event.entity_scope IS 'rows: entities has all of them; scan: it may have been anybody (more than steward.entity_limit, or it could not be told, or an intent); NULL: the table names no entity column';
-CREATE INDEX access_event_intent_idx ON steward.access_event (statement_id, access_no) WHERE kind = 'intent';
-COMMENT ON INDEX steward.access_event_intent_idx IS 'finds the intent of an outcome';
-CREATE INDEX access_event_entities_idx ON steward.access_event USING gin (entities) WHERE entities IS NOT NULL;
-COMMENT ON INDEX steward.access_event_entities_idx IS 'finds the accesses that met a person';
-CREATE INDEX access_event_scan_idx ON steward.access_event (relation_oid, seq) WHERE entity_scope = 'scan';
-COMMENT ON INDEX steward.access_event_scan_idx IS 'finds the accesses to a table that may have met anybody';
 
 CREATE VIEW steward.access_log AS
     SELECT e.seq, e.logged_at, e.session_role, e.subject_role, e.subject, e.token_issuer, e.purpose, e.command,
