@@ -37,6 +37,7 @@ extern void access_finish_plan(AccessPlan *access, PlannedStmt *plan);
 extern void access_executor_start(QueryDesc *queryDesc, int eflags);
 extern bool access_allows_fast_check(List *rangetable);
 
+/* policy.c: for core, which sees no policies of its own */
 extern List *access_row_security(Relation relation);
 
 /* session_value.c: after it has been started */

@@ -979,27 +979,3 @@ access_executor_start(QueryDesc *queryDesc, int eflags)
 	if (ours || IsParallelWorker())
 		session_values_start(queryDesc);
 }
-
-/*
- * The permissive policy that core gets for governed relations: TRUE, so that
- * it does not hide every row for lack of native policies.  Where users
- * defined native policies of their own, these count and are AND-ed with ours.
- */
-List *
-access_row_security(Relation relation)
-{
-	RowSecurityPolicy *policy;
-	Datum		everybody = ObjectIdGetDatum(InvalidOid);
-
-	if (!steward_is_created() || !access_is_governed(RelationGetRelid(relation)))
-		return NIL;
-	if (governance_has_native_policies(relation))
-		return NIL;
-	policy = palloc0(sizeof(RowSecurityPolicy));
-	policy->policy_name = pstrdup("pg_steward");
-	policy->polcmd = '*';
-	policy->roles = construct_array(&everybody, 1, OIDOID, sizeof(Oid), true, TYPALIGN_INT);
-	policy->permissive = true;
-	policy->qual = (Expr *) makeBoolConst(true, false);
-	return list_make1(policy);
-}

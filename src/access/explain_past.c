@@ -50,9 +50,8 @@ try_to_ready(RowPolicy *policy, ColumnMask *mask, Oid relid)
 {
 	MemoryContext context = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
-	char	  **problem = policy != NULL ? &policy->problem : &mask->problem;
 
-	if (*problem != NULL)
+	if ((policy != NULL ? policy->problem : mask->problem) != NULL)
 		return;
 	BeginInternalSubTransaction(NULL);
 	MemoryContextSwitchTo(context);
@@ -79,7 +78,10 @@ try_to_ready(RowPolicy *policy, ColumnMask *mask, Oid relid)
 		if (error->sqlerrcode == ERRCODE_QUERY_CANCELED ||
 			ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_INSUFFICIENT_RESOURCES)
 			ReThrowError(error);
-		*problem = error->message;
+		if (policy != NULL)
+			policy->problem = error->message;
+		else
+			mask->problem = error->message;
 	}
 	PG_END_TRY();
 }

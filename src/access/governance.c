@@ -375,7 +375,8 @@ is_protected(Oid relid, const Past *past, bool *observe, AuditLevel *audit, char
 		*audit = audit_level_from_name(TextDatumGetCString(heap_getattr(tup, Anum_protected_relation_audit,
 																		facts_desc(scan), &isnull)));
 		*entity = DatumGetCString(heap_getattr(tup, Anum_protected_relation_entity, facts_desc(scan), &isnull));
-		*entity = isnull ? NULL : pstrdup(*entity);	/* a name is a string */
+		/* a name is a string; before 0.3 nothing is kept of entities */
+		*entity = isnull || !steward_has_table(TABLE_ENTITY_KEY) ? NULL : pstrdup(*entity);
 	}
 	facts_end(scan);
 	return found;

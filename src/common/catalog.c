@@ -58,6 +58,7 @@ static OwnTable own_tables[STEWARD_TABLE_COUNT] = {
 	[TABLE_ACCESS_HISTORY_EVENT] = {"access_history_event", "access_history_event_pkey"},
 	[TABLE_ACCESS_HISTORY_RELATION] = {"access_history_relation", "access_history_relation_relation_key"},
 	[TABLE_MASK_KEY] = {"mask_key", "mask_key_pkey"},
+	[TABLE_ENTITY_KEY] = {"entity_key", "entity_key_pkey"},
 	[TABLE_LEDGER_TILE] = {"ledger_tile", "ledger_tile_pkey"},
 };
 
