@@ -537,9 +537,9 @@ numeric_pseudonym(Numeric value)
 	crypto_pseudonym(ready(), PSEUDONYM_NUMERIC, normal, strlen(normal), mac);
 	pfree(normal);
 	memcpy(part, mac, sizeof(part));
-	snprintf(digits, sizeof(digits), "%018" INT64_MODIFIER "u%018" INT64_MODIFIER "u",
-			 pg_ntoh64(part[0]) % UINT64CONST(1000000000000000000),
-			 pg_ntoh64(part[1]) % UINT64CONST(1000000000000000000));
+	snprintf(digits, sizeof(digits), "%018llu%018llu",
+			 (unsigned long long) (pg_ntoh64(part[0]) % UINT64CONST(1000000000000000000)),
+			 (unsigned long long) (pg_ntoh64(part[1]) % UINT64CONST(1000000000000000000)));
 	return DirectFunctionCall3(numeric_in, CStringGetDatum(digits),
 							   ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1));
 }

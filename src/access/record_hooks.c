@@ -113,15 +113,20 @@ access_record_planned(void)
  * ------------------------------------------------------------------------
  */
 
+/* More than PostgreSQL has kinds of statements; 18 does not tell how many. */
+#define MAX_COMMAND_TAGS 256
+
 /* The name of a kind of statement in the log. */
 static const char *
 utility_name(Node *stmt)
 {
-	static char *names[COMMAND_TAG_NEXTTAG];
+	static char *names[MAX_COMMAND_TAGS];
 	CommandTag	tag = CreateCommandTag(stmt);
 
 	if (tag == CMDTAG_TRUNCATE_TABLE)
 		return "truncate";
+	if ((int) tag >= MAX_COMMAND_TAGS)
+		return "other";
 	if (names[tag] == NULL)
 	{
 		char	   *name = MemoryContextStrdup(TopMemoryContext, GetCommandTagName(tag));

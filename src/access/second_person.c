@@ -263,8 +263,8 @@ call_change(Datum function, Datum arguments, NullableDatum secret)
 Datum
 steward_run_change(PG_FUNCTION_ARGS)
 {
-	Oid			author = PG_ARGISNULL(3) ? InvalidOid : PG_GETARG_OID(3);
-	List	   *subjects;
+	volatile Oid author = PG_ARGISNULL(3) ? InvalidOid : PG_GETARG_OID(3);
+	List	   *volatile subjects;
 
 	if (PG_ARGISNULL(0) || PG_ARGISNULL(1) || within)
 		elog(ERROR, "a change cannot be carried out here");

@@ -13,6 +13,7 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "common/int.h"
 #include "ledger/ledger_internal.h"
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"

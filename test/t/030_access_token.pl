@@ -284,6 +284,8 @@ $standby->init_from_backup($node, 'b', has_streaming => 1);
 # the copy is not as pg_basebackup makes it
 chmod 0700, $standby->data_dir . '/pg_steward_keys';
 chmod 0600, glob($standby->data_dir . '/pg_steward_keys/*');
+# accesses to audited tables are told to the server log there
+$standby->append_conf('postgresql.conf', "steward.standby_reads = 'log'");
 $standby->start;
 $node->wait_for_catchup($standby);
 ($out, $err) = as_app("BEGIN; SELECT steward.authenticate('" . token('client-7') . "'); SELECT count(*) FROM feature; COMMIT", $standby);

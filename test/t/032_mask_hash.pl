@@ -98,6 +98,8 @@ my $standby = PostgreSQL::Test::Cluster->new('hashing_standby');
 $standby->init_from_backup($node, 'b', has_streaming => 1);
 chmod 0700, $standby->data_dir . '/pg_steward_keys';
 chmod 0600, glob($standby->data_dir . '/pg_steward_keys/*');
+# accesses to audited tables are told to the server log there
+$standby->append_conf('postgresql.conf', "steward.standby_reads = 'log'");
 $standby->start;
 $node->wait_for_catchup($standby);
 ($out, $err) = seen($standby);
