@@ -443,9 +443,23 @@ sign_checkpoints(bool now)
 
 /* May the same batch succeed later? */
 static bool
-may_pass(int sqlstate)
+may_pass(const ErrorData *error)
 {
-	switch (ERRCODE_TO_CATEGORY(sqlstate))
+	/* PostgreSQL has no code of its own for some faults of the file system */
+	switch (error->saved_errno)
+	{
+		case EDQUOT:
+		case EFBIG:
+		case EIO:
+		case EMFILE:
+		case ENFILE:
+		case ENOSPC:
+		case EROFS:
+			if (error->sqlerrcode == ERRCODE_INTERNAL_ERROR)
+				return true;
+			break;
+	}
+	switch (ERRCODE_TO_CATEGORY(error->sqlerrcode))
 	{
 		case ERRCODE_INSUFFICIENT_RESOURCES:
 		case ERRCODE_OPERATOR_INTERVENTION:
@@ -454,7 +468,7 @@ may_pass(int sqlstate)
 		case ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE:
 			return true;
 		default:
-			return sqlstate == ERRCODE_OUT_OF_MEMORY || sqlstate == ERRCODE_IO_ERROR;
+			return error->sqlerrcode == ERRCODE_OUT_OF_MEMORY || error->sqlerrcode == ERRCODE_IO_ERROR;
 	}
 }
 
@@ -483,7 +497,7 @@ recover(bool in_batch)
 	worker_note_error(error);
 	if (failures++ == 0)
 		failing_since = GetCurrentTimestamp();
-	if (in_batch && !may_pass(error->sqlerrcode) && failures > 1)
+	if (in_batch && !may_pass(error) && failures > 1)
 	{
 		if (nitems <= 1 && batch_limit == 1)
 			return error;
