@@ -367,7 +367,7 @@ ledger_append(Ledger *ledger, int n, const LogRecord *records)
 		if (!OidIsValid(relid))
 		{
 			/* the keeper did not come in time */
-			(void) ledger_make_partitions(ledger->format, 1);
+			ledger_make_partition_for(ledger->format, seq);
 			relid = find_partition(logid, seq, &end);
 			if (!OidIsValid(relid))
 				elog(ERROR, "log \"%s\" has no partition for record " UINT64_FORMAT,

@@ -156,6 +156,7 @@ typedef struct LogPartition
 } LogPartition;
 
 extern Oid	ledger_table(const char *name, bool missing_ok);
+extern void ledger_make_partition_for(const LogFormat *format, uint64 seq);
 extern Oid	ledger_partition_of(Relation log, uint64 seq, uint64 *first, uint64 *end);
 extern List *ledger_partitions(Relation log);
 extern uint64 ledger_rows_end(Relation log, Snapshot snapshot);

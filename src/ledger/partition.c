@@ -178,16 +178,16 @@ make_partition(const LogFormat *format, uint64 first, uint64 end)
 }
 
 /*
- * Makes partitions until "ahead" more records fit, and returns how many were
- * made.  They belong to the owner of the log.  Who reads the log is not
- * waited for.
+ * Makes partitions until "ahead" more records fit than the log has, or than
+ * size where that is more (the records that a transaction has just added are
+ * not seen); returns how many were made.  They belong to the owner of the log.
+ * Who reads the log is not waited for.
  */
-int
-ledger_make_partitions(const LogFormat *format, uint64 ahead)
+static int
+make_partitions(const LogFormat *format, uint64 size, uint64 ahead)
 {
 	Relation	log;
 	Snapshot	snapshot;
-	uint64		size;
 	uint64		end = 0;
 	List	   *partitions;
 	int			made = 0;
@@ -199,8 +199,8 @@ ledger_make_partitions(const LogFormat *format, uint64 ahead)
 	/* the writer and the keeper may both come here */
 	log = table_open(ledger_table(format->name, false), ShareUpdateExclusiveLock);
 	snapshot = RegisterSnapshot(GetLatestSnapshot());
-	size = Max(ledger_rows_end(log, snapshot),
-			   tile_count(format, 0, snapshot) * LEDGER_TILE_WIDTH);
+	size = Max(size, ledger_rows_end(log, snapshot));
+	size = Max(size, tile_count(format, 0, snapshot) * LEDGER_TILE_WIDTH);
 	UnregisterSnapshot(snapshot);
 	partitions = ledger_partitions(log);
 	if (partitions != NIL)
@@ -229,6 +229,20 @@ ledger_make_partitions(const LogFormat *format, uint64 ahead)
 		CommandCounterIncrement();
 	}
 	return made;
+}
+
+/* For the keeper: room for "ahead" more records. */
+int
+ledger_make_partitions(const LogFormat *format, uint64 ahead)
+{
+	return make_partitions(format, 0, ahead);
+}
+
+/* For the writer, whom the keeper left without one: room for one record. */
+void
+ledger_make_partition_for(const LogFormat *format, uint64 seq)
+{
+	(void) make_partitions(format, seq, 1);
 }
 
 STEWARD_FUNCTION(steward_log_partitions);
