@@ -142,7 +142,7 @@ core_own_tests()
 	local log=$CORE/own.log status
 
 	echo "== our own tests, on a server with assertions"
-	in_tree env PG_CONFIG="$CORE/install/bin/pg_config" OUT="$CORE/own" CORE=1 \
+	in_tree env PG_CONFIG="$CORE/install/bin/pg_config" OUT="$CORE/own" CORE=1 STEWARD_SHORT=1 \
 		test/run 2>&1 | tee "$log" || true
 	if status=$(tail -1 "$log" | grep -E '^[0-9]+ passed, [0-9]+ failed$'); then
 		total_passed=$((total_passed + ${status%% *}))

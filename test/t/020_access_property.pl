@@ -16,7 +16,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $seed = defined $ENV{SEED} ? srand($ENV{SEED}) : srand();
-my $sets = $ENV{SETS} || 1000;
+my $sets = $ENV{SETS} || ($ENV{STEWARD_SHORT} ? 200 : 1000);
 note "SEED=$seed SETS=$sets";
 
 # ---------------------------------------------------------------------

@@ -14,7 +14,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $seed = $ENV{SEED} // 3;
-my @length = $ENV{SECONDS} ? ('--seconds', $ENV{SECONDS}) : ('--statements', 3000);
+my @length = $ENV{SECONDS} ? ('--seconds', $ENV{SECONDS}) : ('--statements', $ENV{STEWARD_SHORT} ? 1000 : 3000);
 my $run = dirname(__FILE__) . '/../fuzz/run';
 
 # Runs test/fuzz/run; its output is shown where it fails.
