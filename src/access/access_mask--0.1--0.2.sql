@@ -426,6 +426,8 @@ CREATE FUNCTION steward.copy_masks(from_relation regclass, to_relation regclass)
 DECLARE
     mask record;
     label record;
+    kept name;
+    new_name name;
 BEGIN
     FOR mask IN
         SELECT m.*, a.attname, t.attnum AS to_attnum,
@@ -436,18 +438,42 @@ BEGIN
         JOIN pg_catalog.pg_attribute a ON a.attrelid = m.relation AND a.attnum = m.attnum
         JOIN pg_catalog.pg_attribute t ON t.attrelid = to_relation AND t.attname = a.attname AND NOT t.attisdropped
         WHERE m.relation = from_relation
-          AND NOT EXISTS (SELECT FROM steward.column_mask o
-                          WHERE o.relation = to_relation AND (o.name = m.name OR (o.attnum = t.attnum AND o.priority = m.priority)))
         ORDER BY m.name
     LOOP
-        PERFORM steward.create_carrier(to_relation, ('mask.' || mask.name)::name, mask.qual, mask.condition, NULL);
+        -- The same mask is there from an earlier time as a table of its own.
+        CONTINUE WHEN EXISTS (
+            SELECT FROM steward.column_mask o
+            WHERE o.relation = to_relation AND o.attnum = mask.to_attnum AND o.priority = mask.priority
+              AND o.unless_purposes IS NOT DISTINCT FROM mask.unless_purposes
+              AND steward.carried_expression(to_relation, ('mask.' || o.name)::name, to_relation, false) IS NOT DISTINCT FROM mask.qual
+              AND steward.carried_expression(to_relation, ('mask.' || o.name)::name, to_relation, true) IS NOT DISTINCT FROM mask.condition
+              AND ARRAY(SELECT r.role::oid FROM steward.column_mask_role r WHERE r.relation = to_relation AND r.mask = o.name ORDER BY 1)
+                = ARRAY(SELECT r.role::oid FROM steward.column_mask_role r WHERE r.relation = from_relation AND r.mask = mask.name ORDER BY 1));
+        -- Until now both held.  On one table one of them would: whom it spares
+        -- would see what the other hid.
+        SELECT o.name INTO kept FROM steward.column_mask o
+        WHERE o.relation = to_relation AND o.attnum = mask.to_attnum
+          AND (o.priority = mask.priority
+               OR NOT EXISTS (SELECT FROM steward.column_mask p
+                              WHERE p.relation = from_relation AND p.attnum = mask.attnum AND p.priority = o.priority))
+        ORDER BY o.name LIMIT 1;
+        IF FOUND THEN
+            RAISE EXCEPTION 'column "%" of "%" has mask "%" beside mask "%" of the table that it leaves', mask.attname, to_relation, kept, mask.name
+                USING ERRCODE = 'object_not_in_prerequisite_state',
+                      HINT = format('Drop or change it first, with steward.drop_mask(%L, %L): until then that of the parent holds, too.', kept, to_relation);
+        END IF;
+        new_name := mask.name;
+        IF EXISTS (SELECT FROM steward.column_mask o WHERE o.relation = to_relation AND o.name = new_name) THEN
+            new_name := left(mask.name::text, 40) || ' ' || left(md5(from_relation::oid::text || mask.name), 8);
+        END IF;
+        PERFORM steward.create_carrier(to_relation, ('mask.' || new_name)::name, mask.qual, mask.condition, NULL);
         INSERT INTO steward.column_mask (relation, name, attnum, priority, unless_purposes, created_by, created_at)
-        VALUES (to_relation, mask.name, mask.to_attnum, mask.priority, mask.unless_purposes, mask.created_by, mask.created_at);
+        VALUES (to_relation, new_name, mask.to_attnum, mask.priority, mask.unless_purposes, mask.created_by, mask.created_at);
         INSERT INTO steward.column_mask_role (relation, mask, role)
-        SELECT to_relation, r.mask, r.role FROM steward.column_mask_role r
+        SELECT to_relation, new_name, r.role FROM steward.column_mask_role r
         WHERE r.relation = from_relation AND r.mask = mask.name;
         INSERT INTO steward.column_mask_author (relation, mask, role)
-        SELECT to_relation, a.mask, a.role FROM steward.column_mask_author a
+        SELECT to_relation, new_name, a.role FROM steward.column_mask_author a
         WHERE a.relation = from_relation AND a.mask = mask.name;
     END LOOP;
     FOR label IN
