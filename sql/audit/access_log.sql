@@ -233,7 +233,6 @@ SELECT * FROM person;
 SELECT * FROM part;
 COPY person TO stdout;
 COPY person FROM stdin;
-\.
 DO $$
 BEGIN
     FOR i IN 1 .. 3 LOOP

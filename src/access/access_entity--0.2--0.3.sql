@@ -5,7 +5,6 @@ CREATE TABLE steward.entity_key (
     wrapped bytea NOT NULL,
     made_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp()
 );
-REVOKE ALL ON steward.entity_key FROM PUBLIC;
 COMMENT ON TABLE steward.entity_key IS 'the key under which the access log knows persons, made when a table first names an entity column, wrapped under the master key. A dump and restore keeps it: with another key, nobody would be found in the log again. Only superusers read it';
 COMMENT ON COLUMN steward.entity_key.single IS 'there is one row';
 COMMENT ON COLUMN steward.entity_key.wrapped IS 'the key, wrapped under the master key';

@@ -5,7 +5,6 @@ CREATE TABLE steward.mask_key (
     wrapped bytea NOT NULL,
     made_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp()
 );
-REVOKE ALL ON steward.mask_key FROM PUBLIC;
 COMMENT ON TABLE steward.mask_key IS 'the key of mask_hash() in this database, made with the first mask or policy that hashes, wrapped under the master key. A dump and restore keeps it, so that hashes stay what they are. Only superusers read it';
 COMMENT ON COLUMN steward.mask_key.single IS 'there is one row';
 COMMENT ON COLUMN steward.mask_key.wrapped IS 'the key, wrapped under the master key';

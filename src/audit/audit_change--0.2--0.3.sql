@@ -23,7 +23,6 @@ COMMENT ON COLUMN steward.change_outbox.subject IS 'the acting person or service
 COMMENT ON COLUMN steward.change_outbox.object_name IS 'which one';
 COMMENT ON COLUMN steward.change_outbox.before IS 'the row before, without secrets';
 COMMENT ON COLUMN steward.change_outbox.after IS 'the row afterwards, without secrets';
-REVOKE ALL ON steward.change_outbox FROM PUBLIC;
 SELECT pg_catalog.pg_extension_config_dump('steward.change_outbox', '');
 SELECT pg_catalog.pg_extension_config_dump('steward.change_outbox_id_seq', '');
 

@@ -162,6 +162,7 @@ replace_row(Relation rel, HeapTuple old, HeapTuple new)
 	{
 		ExecForceStoreHeapTuple(new, slot, false);
 		slot->tts_tid = new->t_self;
+		slot->tts_tableOid = RelationGetRelid(rel);
 		(void) STEWARD_INSERT_INDEX_TUPLES(info, slot, estate);
 	}
 	ExecDropSingleTupleTableSlot(slot);
