@@ -232,7 +232,7 @@ SET ROLE regress_log_none;
 SELECT * FROM person;
 SELECT * FROM part;
 COPY person TO stdout;
-COPY person FROM stdin;
+\copy person FROM '/dev/null'
 DO $$
 BEGIN
     FOR i IN 1 .. 3 LOOP
