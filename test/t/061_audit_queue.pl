@@ -174,8 +174,12 @@ ALTER DATABASE postgres SET session_replication_role = 'replica';
 ALTER ROLE ALL SET idle_in_transaction_session_timeout = 1;
 END
 $node->restart;
-$node->psql('postgres', q(SET statement_timeout = 0; SET default_transaction_read_only = off; SELECT public.regress_put(10, i, 'settings', 100, i % 5 = 0)
-	FROM generate_series(1, 20) i; SELECT steward.flush()));
+{
+	# the client's own options come before any statement runs under a millisecond
+	local $ENV{PGOPTIONS} = join ' ', map { "-c $_" } qw(statement_timeout=0 lock_timeout=0 default_transaction_read_only=off);
+
+	$node->safe_psql('postgres', q(SELECT public.regress_put(10, i, 'settings', 100, i % 5 = 0) FROM generate_series(1, 20) i; SELECT steward.flush()));
+}
 $node->safe_psql('template1', 'ALTER DATABASE postgres RESET ALL');
 $node->safe_psql('template1', 'ALTER ROLE ALL RESET ALL');
 is($count->(), $before + 20, 'settings of database and role cannot weaken the writer');
