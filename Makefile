@@ -10,7 +10,7 @@ EXTENSION = pg_steward
 # comes after it stands in deltas, src/<room>/<file>--<from>--<to>.sql.  A fresh
 # install is the base and all deltas, one after the other.
 BASE = 0.1
-DELTAS = 0.1--0.2 0.2--0.3
+DELTAS = 0.1--0.2 0.2--0.3 0.3--0.4
 
 # Lowest first: build order, order of the SQL, and permitted direction of
 # includes (test/check_rooms holds the sources to it).

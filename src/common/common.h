@@ -19,7 +19,7 @@
 #include "common/compat.h"
 #include "utils/inval.h"
 
-#define STEWARD_VERSION "0.3"
+#define STEWARD_VERSION "0.4"
 #define STEWARD_SCHEMA "steward"
 #define STEWARD_ROLE_LABEL "role of pg_steward"
 

@@ -1,0 +1,1 @@
+-- registry: stages, approvals, gates, runs.
