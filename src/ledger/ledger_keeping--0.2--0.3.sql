@@ -18,7 +18,7 @@ CREATE TABLE steward.cosignature (
     signed_at   timestamptz NOT NULL,
     witness     text COLLATE "C" NOT NULL,
     cosigned_at timestamptz NOT NULL,
-    line        text NOT NULL,
+    line        bytea NOT NULL,
     PRIMARY KEY (log, size, signed_at, witness)
 );
 COMMENT ON TABLE steward.cosignature IS 'cosignatures of checkpoints by witnesses, verified before they were stored';
@@ -27,7 +27,7 @@ COMMENT ON COLUMN steward.cosignature.size IS 'of the checkpoint';
 COMMENT ON COLUMN steward.cosignature.signed_at IS 'of the checkpoint';
 COMMENT ON COLUMN steward.cosignature.witness IS 'who cosigned';
 COMMENT ON COLUMN steward.cosignature.cosigned_at IS 'when, by the witness'' own clock';
-COMMENT ON COLUMN steward.cosignature.line IS 'the line of the signed note, with its line feed';
+COMMENT ON COLUMN steward.cosignature.line IS 'the line of the signed note, with its line feed, in UTF-8';
 SELECT steward.make_append_only('steward.cosignature', 'A cosignature is given once and for all.');
 SELECT pg_catalog.pg_extension_config_dump('steward.cosignature', '');
 
@@ -74,6 +74,11 @@ CREATE FUNCTION steward.add_cosignature(log text, note text) RETURNS void
     LANGUAGE c STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'steward_add_cosignature';
 COMMENT ON FUNCTION steward.add_cosignature(text, text) IS
     'verifies and keeps the cosignatures that known witnesses put under a checkpoint; note is the checkpoint with their lines. For steward_auditor and steward_admin. Raises undefined_object, invalid_parameter_value, insufficient_privilege';
+
+CREATE FUNCTION steward.add_cosignature(log text, note bytea) RETURNS void
+    LANGUAGE c STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'steward_add_cosignature_bytes';
+COMMENT ON FUNCTION steward.add_cosignature(text, bytea) IS
+    'as add_cosignature(text, text), the note given as bytes. For steward_auditor and steward_admin. Raises undefined_object, invalid_parameter_value, insufficient_privilege';
 
 CREATE FUNCTION steward.redact(log text, seq bigint, reason text, groups integer[] DEFAULT NULL) RETURNS boolean
     LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'steward_redact';

@@ -352,7 +352,7 @@ tampered('a tile that is gone', "DELETE FROM steward.ledger_tile WHERE level = 0
 tampered('the last tile gone', "DELETE FROM steward.ledger_tile WHERE level = 0 AND index = 257", qr/^f\|65792\|tile 257 of level 0 is missing$/);
 tampered('an altered row of a checkpoint', "UPDATE steward.checkpoint_record SET root = sha256('x') WHERE size = 300",
 	qr/^f\|257\|the checkpoint of size 300 does not say what its row says$/);
-tampered('an altered note', "UPDATE steward.checkpoint_record SET note = replace(note, E'\\ntimeline ', E'\\ntimeline 1') WHERE size = 300",
+tampered('an altered note', "UPDATE steward.checkpoint_record SET note = convert_to(replace(convert_from(note, 'UTF8'), E'\\ntimeline ', E'\\ntimeline 1'), 'UTF8') WHERE size = 300",
 	qr/^f\|257\|the checkpoint of size 300 has a wrong signature$/);
 tampered('a note that is none', "UPDATE steward.checkpoint_record SET note = 'x' WHERE size = 300", qr/^f\|257\|the checkpoint of size 300 is damaged/);
 tampered('a key that is gone', "DELETE FROM steward.ledger_key", qr/^f\|0\|the checkpoint of size 0 is signed by no key of the log$/);
