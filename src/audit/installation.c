@@ -141,9 +141,7 @@ installation_insert(const char *reason)
 	bool		nulls[Natts_installation] = {false};
 	pg_uuid_t	id;
 
-	crypto_random(&id, sizeof(id));
-	id.data[6] = (id.data[6] & 0x0f) | 0x40;
-	id.data[8] = (id.data[8] & 0x3f) | 0x80;
+	crypto_random_uuid(&id);
 	values[Anum_installation_id - 1] = UUIDPGetDatum(&id);
 	values[Anum_installation_system_identifier - 1] = Int64GetDatum((int64) GetSystemIdentifier());
 	values[Anum_installation_database - 1] = ObjectIdGetDatum(MyDatabaseId);

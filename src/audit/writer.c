@@ -355,9 +355,7 @@ set_aside(const BatchItem *item, const ErrorData *error)
 
 	SET_VARSIZE(raw, VARHDRSZ + item->record.len);
 	memcpy(VARDATA(raw), item->record.data, item->record.len);
-	crypto_random(&id, sizeof(id));
-	id.data[6] = (id.data[6] & 0x0f) | 0x40;
-	id.data[8] = (id.data[8] & 0x3f) | 0x80;
+	crypto_random_uuid(&id);
 	values[0] = UUIDPGetDatum(&id);
 	values[1] = TimestampTzGetDatum(GetCurrentTimestamp());
 	values[2] = CStringGetTextDatum(format != NULL ? format->name : psprintf("%d", item->code));

@@ -70,6 +70,15 @@ crypto_random(void *buf, Size len)
 				 errmsg("could not generate random bytes")));
 }
 
+/* A UUID of random bits (RFC 9562, version 4). */
+void
+crypto_random_uuid(pg_uuid_t *uuid)
+{
+	crypto_random(uuid->data, UUID_LEN);
+	uuid->data[6] = (uuid->data[6] & 0x0f) | 0x40;
+	uuid->data[8] = (uuid->data[8] & 0x3f) | 0x80;
+}
+
 /* Are the bytes equal?  Takes as long whichever differ. */
 bool
 crypto_equal(const void *a, const void *b, Size len)
