@@ -10,6 +10,8 @@ import feast_format as feast
 import german
 from database import FIRST, OFFLINE, ONLINE, START, connect, message, refusal, rows
 
+# what a server as it was installed leaves open
+SETTINGS = ("setting steward.key_directory", "setting steward.checkpoint_command")
 APPLICANT = 4711                    # about whom somebody asks in the end
 
 
@@ -180,8 +182,9 @@ def doctor(demo):
         if known:
             s.table(["severity", "object", "finding", "remedy"], known, wrap=("object", "finding", "remedy"))
             s.gap()
-        s.check("it finds nothing amiss in all that was told here"
-                + (", but what was so on this server before" if known else ""), known == demo.before, known)
+        told = [f for f in known if f not in demo.before and f[1] not in SETTINGS]
+        s.check("it finds nothing amiss in all that was told here, but what was so on this server before, and settings "
+                "that wait for production", not told, known)
         s.gap()
         s.say("A superuser is in a hurry and takes shortcuts; then it looks again:")
         s.gap()

@@ -161,6 +161,9 @@ BEGIN
     IF current_setting('steward.on_no_policy', true) IS NOT NULL THEN
         RETURN QUERY SELECT * FROM steward.mask_findings();
         RETURN QUERY SELECT * FROM steward.second_person_findings();
+        IF to_regprocedure('steward.audit_findings()') IS NOT NULL THEN
+            RETURN QUERY SELECT * FROM steward.audit_findings();
+        END IF;
     END IF;
 END
 $$;
