@@ -56,7 +56,7 @@ fails_like($node, 'regress_after', "SELECT steward.create_mask('more', 't', 'c',
 fails_like($node, 'regress_after', "SELECT steward.create_tag_mask('more', 'secret', '''x''', priority => 50)", [qr/has priority 50 already/], 'by a tag');
 $node->safe_psql('regress_after', q(SECURITY LABEL FOR steward ON COLUMN t.b IS 'other'));
 fails_like($node, 'regress_after', "SELECT steward.create_tag_mask('more', 'other', '''x''', priority => 10)",
-	[qr/mask "on_b" on column "b" of table "t" has priority 10 already/], 'by another tag');
+	[qr/mask "on_b" on column "b" of table "public\.t" has priority 10 already/], 'by another tag');
 $node->safe_psql('regress_after', "SELECT steward.create_mask('on_$_', 't', '$_', '''x''', priority => 10)") foreach qw(a d);
 is($node->safe_psql('regress_after', 'SET ROLE regress_reader; SELECT * FROM t'), 'x|b masked a|c masked a|x', 'priorities that are free');
 is($node->safe_psql('regress_after', 'SELECT name, attnum FROM steward.column_mask ORDER BY 2'), "on_a|1\non_b|2\non_c|3\non_d|4", 'and the numbers are right again');
