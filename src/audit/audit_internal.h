@@ -93,6 +93,12 @@ typedef struct AuditSlot
 	char		last_error[AUDIT_ERROR_LENGTH];
 	TimestampTz last_checkpoint_at;
 
+	/*
+	 * By code: the log is damaged and does not open.  Written by the writer
+	 * alone, read without a lock.
+	 */
+	volatile bool refused[AUDIT_MAX_FORMATS];
+
 	/* without a lock; see "Memory ordering" in queue.c */
 	pg_atomic_uint64 durable;	/* all before it is committed and on disk */
 	pg_atomic_uint64 durable_lsn;	/* end of the commit that made it so */

@@ -333,21 +333,21 @@ steward_installation_changed(PG_FUNCTION_ARGS)
 	PG_RETURN_POINTER(NULL);
 }
 
-STEWARD_FUNCTION(steward_adopt);
+STEWARD_FUNCTION(steward_require_adoption);
+STEWARD_FUNCTION(steward_begin_origin);
 
-/* adopt(reason text) */
+/* require_adoption(): raises unless the caller may adopt, and there is something to adopt */
 Datum
-steward_adopt(PG_FUNCTION_ARGS)
+steward_require_adoption(PG_FUNCTION_ARGS)
 {
-	char	   *reason = text_to_cstring(PG_GETARG_TEXT_PP(0));
 	Installation installation;
 
+	steward_require_preload();
 	PreventCommandIfReadOnly("adopt()");
 	if (!superuser())
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("only a superuser may adopt a database")));
-	LockRelationOid(audit_table("installation"), ShareRowExclusiveLock);
 	if (!installation_read(&installation) ||
 		(installation_matches(&installation) && !slot_is_dormant() &&
 		 installation.timeline == (int32) GetWALInsertionTimeLine()))
@@ -355,6 +355,17 @@ steward_adopt(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("there is nothing to adopt"),
 				 errdetail("The logs of this database are its own.")));
+	PG_RETURN_VOID();
+}
+
+/* begin_origin(reason text): from the commit on the logs are this installation's */
+Datum
+steward_begin_origin(PG_FUNCTION_ARGS)
+{
+	char	   *reason = text_to_cstring(PG_GETARG_TEXT_PP(0));
+
+	LockRelationOid(audit_table("installation"), ShareRowExclusiveLock);
+	(void) steward_require_adoption(fcinfo);	/* nobody was faster */
 	installation_insert(reason);
 	tell_at_commit = true;
 	PG_RETURN_VOID();

@@ -20,6 +20,7 @@
 #ifndef STEWARD_LEDGER_H
 #define STEWARD_LEDGER_H
 
+#include "catalog/objectaccess.h"
 #include "common/common.h"
 #include "crypto/crypto.h"
 #include "lib/stringinfo.h"
@@ -149,6 +150,9 @@ LEDGER_API void ledger_after_commit(Ledger *ledger);
  * records fit; never blocks readers.  Returns how many were made.
  */
 LEDGER_API int ledger_make_partitions(const LogFormat *format, uint64 ahead);
+
+/* keep.c: logs that must be kept are not dropped; asked about each object */
+extern void ledger_object_access(ObjectAccessType access, Oid classId, Oid objectId, int subId);
 
 /*
  * checkpoint.c: signs size and root as they stand; NULL where nothing was
