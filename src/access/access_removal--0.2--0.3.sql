@@ -19,9 +19,11 @@ CREATE FUNCTION steward.users_of_extension() RETURNS SETOF text
         SELECT d.classid, d.objid FROM pg_depend d
         WHERE d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e'
             AND d.refobjid = (SELECT e.oid FROM pg_extension e WHERE e.extname = 'pg_steward'))
-    SELECT DISTINCT pg_describe_object(d.classid, d.objid, 0)
+    SELECT DISTINCT CASE WHEN v.ev_class IS NULL THEN pg_describe_object(d.classid, d.objid, 0)
+        ELSE pg_describe_object('pg_class'::regclass, v.ev_class, 0) END
     FROM member m
-        JOIN pg_depend d ON d.refclassid = m.classid AND d.refobjid = m.objid AND d.deptype = 'n',
+        JOIN pg_depend d ON d.refclassid = m.classid AND d.refobjid = m.objid AND d.deptype = 'n'
+        LEFT JOIN pg_rewrite v ON d.classid = 'pg_rewrite'::regclass AND v.oid = d.objid,
         LATERAL pg_identify_object(d.classid, d.objid, 0) i
     WHERE NOT EXISTS (SELECT FROM member o WHERE o.classid = d.classid AND o.objid = d.objid)
         -- partitions of logs, and what hangs on them, go with their logs
@@ -78,7 +80,7 @@ BEGIN
                 CASE WHEN c.change_sha256 IS NOT NULL THEN '; its end waits for a second person' ELSE '' END),
             true,
             CASE WHEN c.change_sha256 IS NULL THEN format('SELECT steward.unprotect(%L, reason)', p.relation)
-                 ELSE format('SELECT steward.approve_policies(%L, reason)', c.change_sha256) END
+                 ELSE format('SELECT steward.approve_policies(''%s'', reason)', c.change_sha256) END
         FROM (SELECT * FROM steward.protected_relation ORDER BY relation::text) p
             LEFT JOIN LATERAL (
                 SELECT w.change_sha256 FROM steward.pending_change w
@@ -93,7 +95,7 @@ BEGIN
         UNION ALL
         -- what has not come to its end
         SELECT format('change %s', c.change_sha256), format('%s waits for a second person', c.function), false,
-            format('SELECT steward.withdraw_change(%L, reason), or let it expire', c.change_sha256)
+            format('SELECT steward.withdraw_change(''%s'', reason), or let it expire', c.change_sha256)
         FROM steward.pending_change c
         WHERE c.function <> 'unprotect'
         UNION ALL
@@ -156,4 +158,4 @@ $$;
 REVOKE ALL ON FUNCTION steward.prepare_removal(boolean, text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION steward.prepare_removal(boolean, text) TO steward_admin, steward_auditor;
 COMMENT ON FUNCTION steward.prepare_removal(boolean, text) IS
-    'what must be done before DROP EXTENSION pg_steward, in order: what, how it stands, whether it hinders the removal, what to do. With perform it first ends the governance of every table, for that reason (under steward.require_second_person it asks for that). For steward_admin, and without perform for steward_auditor. Raises insufficient_privilege, null_value_not_allowed';
+    'what must be done before DROP EXTENSION pg_steward, in order: what, how it stands, whether it hinders the removal, what to do. With perform it first ends the governance of every table, for that reason (under steward.require_second_person each unprotect() is asked for by itself). For steward_admin, and without perform for steward_auditor. Raises insufficient_privilege, null_value_not_allowed';
