@@ -214,13 +214,14 @@ typedef struct Installation
 	Oid			extension;		/* OID of pg_steward in pg_extension */
 	int32		timeline;
 	TimestampTz created_at;
+	bool		damaged;		/* adopted although its logs were */
 } Installation;
 
 extern void installation_init(void);
 extern bool installation_read(Installation *installation);
 extern bool installation_matches(const Installation *installation);
 extern bool installation_is_own(void);
-extern void installation_insert(const char *reason);
+extern void installation_insert(const char *reason, const char *damage);
 extern Oid	audit_table(const char *name);
 extern AuditSlotState installation_check(bool activate);
 extern bool audit_is_restoring(void);

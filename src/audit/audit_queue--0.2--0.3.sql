@@ -8,7 +8,8 @@ CREATE TABLE steward.installation (
     created_at        timestamptz NOT NULL,
     adopted_at        timestamptz,
     reason            text,
-    extension         oid NOT NULL
+    extension         oid NOT NULL,
+    damage            text
 );
 COMMENT ON TABLE steward.installation IS 'whose logs these are; the latest row is in force. Where it names another cluster or database, this database is a copy and logs nothing until adopt()';
 COMMENT ON COLUMN steward.installation.id IS 'name of the installation, part of the origin of its checkpoints';
@@ -19,6 +20,7 @@ COMMENT ON COLUMN steward.installation.created_at IS 'when it began';
 COMMENT ON COLUMN steward.installation.adopted_at IS 'when a copy was adopted; NULL: it began with its first record';
 COMMENT ON COLUMN steward.installation.extension IS 'OID of the extension: restored over itself, a dump makes another';
 COMMENT ON COLUMN steward.installation.reason IS 'why the copy was adopted';
+COMMENT ON COLUMN steward.installation.damage IS 'what verify() found then, and was accepted: the logs go on from the hashes of their last records; NULL: nothing';
 
 CREATE FUNCTION steward.installation_changed() RETURNS trigger
     LANGUAGE C AS 'MODULE_PATHNAME', 'steward_installation_changed';
@@ -74,10 +76,10 @@ CREATE FUNCTION steward.require_adoption() RETURNS void
 REVOKE ALL ON FUNCTION steward.require_adoption() FROM PUBLIC;
 COMMENT ON FUNCTION steward.require_adoption() IS 'internal: raises unless a superuser calls, and there is something to adopt';
 
-CREATE FUNCTION steward.begin_origin(reason text) RETURNS void
-    LANGUAGE C STRICT AS 'MODULE_PATHNAME', 'steward_begin_origin';
-REVOKE ALL ON FUNCTION steward.begin_origin(text) FROM PUBLIC;
-COMMENT ON FUNCTION steward.begin_origin(text) IS 'internal: makes the logs of a copy those of this installation, see adopt()';
+CREATE FUNCTION steward.begin_origin(reason text, damage text) RETURNS void
+    LANGUAGE C AS 'MODULE_PATHNAME', 'steward_begin_origin';
+REVOKE ALL ON FUNCTION steward.begin_origin(text, text) FROM PUBLIC;
+COMMENT ON FUNCTION steward.begin_origin(text, text) IS 'internal: makes the logs of a copy those of this installation, see adopt()';
 
 CREATE FUNCTION steward.adopt(reason text, accept_damage boolean DEFAULT false)
     RETURNS TABLE (log text, size bigint, ok boolean, problem text)
@@ -102,7 +104,7 @@ BEGIN
             USING ERRCODE = 'data_corrupted', DETAIL = damage,
                   HINT = 'Restore another backup; or go on with what is there, which the change log will tell: SELECT * FROM steward.adopt(reason, accept_damage => true).';
     END IF;
-    PERFORM steward.begin_origin(reason);
+    PERFORM steward.begin_origin(reason, damage);
     -- directly: until the commit, this database notes no changes
     INSERT INTO steward.change_outbox (transaction_id, object_kind, action, session_role, subject, object_name, after)
     SELECT pg_current_xact_id()::text::bigint, 'installation', 'adopt', session_user, steward.subject(), i.id::text,
@@ -114,7 +116,7 @@ END
 $$;
 REVOKE ALL ON FUNCTION steward.adopt(text, boolean) FROM PUBLIC;
 COMMENT ON FUNCTION steward.adopt(text, boolean) IS
-    'verifies the logs of a database that was restored, copied or promoted, and lets it begin an origin of its own for them; tells what verify() found. Damaged logs are refused, unless accept_damage says to go on with them. For superusers, recorded in the change log. Raises insufficient_privilege, object_not_in_prerequisite_state, data_corrupted, null_value_not_allowed';
+    'verifies the logs of a database that was restored, copied or promoted, or one log of which is damaged, and lets it begin an origin of its own for them; tells what verify() found. Damaged logs are refused, unless accept_damage says to go on with them. For superusers, recorded in the change log. Raises insufficient_privilege, object_not_in_prerequisite_state, data_corrupted, null_value_not_allowed';
 
 CREATE FUNCTION steward.audit_status(
     OUT state text, OUT reason text, OUT writer text, OUT writer_pid integer, OUT keeper text, OUT keeper_pid integer,

@@ -184,6 +184,9 @@ typedef struct LedgerHost
 
 	/* Does this session restore a dump, so that it may fill our tables? */
 	bool		(*restoring) (void);
+
+	/* Did somebody accept that the logs are damaged? */
+	bool		(*damage_accepted) (void);
 } LedgerHost;
 
 LEDGER_API void ledger_set_host(const LedgerHost *host);

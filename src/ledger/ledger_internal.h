@@ -184,6 +184,7 @@ extern void ledger_record_change(const char *kind, const char *name, const char 
 extern void ledger_require_role(StewardRole role, StewardRole other);
 extern void ledger_identity(LedgerIdentity *identity);
 extern bool ledger_restoring(void);
+extern bool ledger_damage_accepted(void);
 
 /* append.c */
 extern void ledger_read_ends(const LogFormat *format, Snapshot snapshot, TreeEnds *ends);

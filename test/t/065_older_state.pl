@@ -27,8 +27,7 @@ sub copy_keys
 {
 	my ($name) = @_;
 
-	PostgreSQL::Test::RecursiveCopy::copypath("$dir/keys", "$dir/$name");
-	chmod 0700, "$dir/$name";
+	system('cp', '-a', "$dir/keys", "$dir/$name") == 0 or die 'cannot copy';
 	return "$dir/$name";
 }
 

@@ -120,5 +120,22 @@ ok($node->poll_query_until('postgres', q(SELECT count(*) = 1 FROM steward.change
 is(sql('SELECT bool_and(ok) FROM steward.verify()'), 't', 'all logs are whole');
 is(sql('SELECT set_aside FROM steward.status'), '2', 'nothing more was set aside');
 
+# ---------------------------------------------------------------------
+# What cannot be repaired
+# ---------------------------------------------------------------------
+
+fails_like($node, 'postgres', q(SELECT steward.adopt('nothing is wrong')), [qr/there is nothing to adopt/], 'adopt() where nothing is wrong');
+tamper("DELETE FROM $partition WHERE seq = (SELECT max(seq) FROM $partition)");
+new_writer();
+ok($node->poll_query_until('postgres', q(SELECT reason ~ '^log "access_event" is damaged' FROM steward.status)), 'damaged for good');
+fails_like($node, 'postgres', q(SELECT steward.adopt('damaged')), [ qr/the logs of this database are damaged/, qr/accept_damage => true/ ], 'adopt() without a word');
+is(sql(q(SELECT string_agg(log, ',') FROM steward.adopt('nothing else is left', accept_damage => true) WHERE NOT ok)), 'access_event', 'adopt() that accepts the damage');
+ok($node->poll_query_until('postgres', q(SELECT reason IS NULL FROM steward.status)), '... lets the log go on');
+is(sql('SELECT count(*) FROM sync'), '1', '... and reads in');
+sql('SELECT steward.flush()');
+is(sql(q(SELECT command, relation_name, outcome FROM steward.access_log ORDER BY seq DESC LIMIT 1)), 'select|public.sync|completed', '... which are logged');
+is(sql(q(SELECT ok, problem ~ 'is missing' FROM steward.verify('access_event'))), 'f|t', 'verify() goes on finding the damage');
+is(sql(q(SELECT count(*) FROM steward.installation WHERE damage ~ 'access_event')), '1', '... which is on record');
+
 $node->stop;
 done_testing();

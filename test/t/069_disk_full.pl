@@ -12,23 +12,25 @@ use warnings;
 use FindBin;
 use lib $FindBin::RealBin;
 
-use IPC::Run ();
-use PostgreSQL::Test::Utils;
 use Test::More;
 
-my @own_mounts = qw(unshare --user --map-current-user --keep-caps --mount);
-
-if (!$ENV{STEWARD_OWN_MOUNTS})
+BEGIN
 {
-	plan skip_all => 'this machine lets nobody but root mount a file system'
-	  if system("@own_mounts mount -t tmpfs none /mnt > /dev/null 2>&1") != 0;
-	$ENV{STEWARD_OWN_MOUNTS} = 1;
-	exec @own_mounts, $^X, (map { "-I$_" } @INC), $0 or die "cannot run unshare: $!";
+	my @own_mounts = qw(unshare --user --map-current-user --keep-caps --mount);
+
+	if (!$ENV{STEWARD_OWN_MOUNTS})
+	{
+		plan skip_all => 'this machine lets nobody but root mount a file system'
+		  if system("@own_mounts mount -t tmpfs none /mnt > /dev/null 2>&1") != 0;
+		$ENV{STEWARD_OWN_MOUNTS} = 1;
+		exec @own_mounts, $^X, (map { "-I$_" } @INC), $0 or die "cannot run unshare: $!";
+	}
 }
 
-require PostgreSQL::Test::Cluster;
-require Steward;
-Steward->import;
+use IPC::Run ();
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Steward;
 
 my $node = steward_server('full');
 $node->append_conf('postgresql.conf', 'steward.queue_size = 64kB');
