@@ -148,7 +148,8 @@ extern List *tree_inclusion(TreeReader reader, void *arg, uint64 index, uint64 s
 extern List *tree_consistency(TreeReader reader, void *arg, uint64 old_size, uint64 size);
 
 /* partition.c */
-extern int	ledger_minimum_days;	/* steward.minimum_retention; -1: as the law asks */
+extern int	ledger_minimum_days;	/* steward.minimum_retention; -1: as the
+									 * law asks */
 
 typedef struct LogPartition
 {
