@@ -216,7 +216,6 @@ record_text(const char *text, int location, int len)
 	if (text == NULL)
 		return NULL;
 	text = statement_part(text, location, &len);
-
 	hash = hash_bytes((const unsigned char *) text, len);
 	if (cache == NULL)
 		cache = MemoryContextAllocZero(TopMemoryContext, CACHE_SIZE * sizeof(CachedText));
@@ -251,7 +250,6 @@ record_raw_text(const char *text, int location, int len)
 	if (text == NULL)
 		return NULL;
 	text = statement_part(text, location, &len);
-
 	return make_field(pnstrdup(text, len));
 }
 

@@ -35,9 +35,8 @@
 
 typedef struct KnownVersion
 {
-	char		key[2 * MAX_NAME_LENGTH];	/* model, a line feed, version:
-											 * names hold no control
-											 * characters */
+	char		key[2 * MAX_NAME_LENGTH];	/* model, a line feed, version: names
+											 * hold no control characters */
 } KnownVersion;
 
 static HTAB *known = NULL;
@@ -123,7 +122,7 @@ registry_admit_inference(const char *model, const char *version, int mode)
 	{
 		if (known == NULL || !known_valid || hash_get_num_entries(known) > MAX_KNOWN_VERSIONS)
 		{
-			HASHCTL		ctl = {.keysize = sizeof(KnownVersion),.entrysize = sizeof(KnownVersion)};
+			HASHCTL		ctl = {.keysize = sizeof(KnownVersion), .entrysize = sizeof(KnownVersion)};
 
 			if (known != NULL)
 				hash_destroy(known);
