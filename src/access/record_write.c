@@ -96,8 +96,10 @@ record_is_due(Oid relid, AuditLevel level, bool denial)
 void
 record_reserve(Statement *statement, Size bytes)
 {
-	if (!RecoveryInProgress())
-		audit_reserve(&statement->reservation, bytes);
+	if (RecoveryInProgress())
+		return;
+	audit_require_log(&access_event_format);
+	audit_reserve(&statement->reservation, bytes);
 }
 
 static Size

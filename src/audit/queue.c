@@ -15,6 +15,8 @@
  *
  * holds at any moment, so a frame for which room was reserved always fits.
  *
+ * - Which logs are refused is told by the writer and read without a lock: who
+ *	 sees it late has queued a record, which is set aside.
  * - The control lock guards which database has which slot, the pauses and the
  *	 requests to the launcher.  The slot's lock guards all else of the slot but
  *	 the atomics.  Whoever takes both takes the control lock first.
@@ -226,6 +228,8 @@ take(AuditSlot *slot, Oid dboid)
 	slot->stop = false;
 	slot->last_error_at = slot->last_checkpoint_at = 0;
 	slot->last_error[0] = '\0';
+	for (int i = 0; i < AUDIT_MAX_FORMATS; i++)
+		slot->refused[i] = false;
 	LWLockRelease(audit_slot_lock(slot));
 }
 
@@ -515,6 +519,23 @@ reserve_room(AuditSlot *slot, Size room, Size large)
 	PG_END_TRY();
 }
 
+/*
+ * Raises where the log is damaged and takes no records.  Whoever is about to do
+ * what must be logged asks first; what was queued before is set aside.
+ */
+void
+audit_require_log(const LogFormat *format)
+{
+	AuditSlot  *slot = audit_my_slot(true);
+
+	if (unlikely(slot->refused[format->code]))
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("log \"%s\" is damaged and takes no records", format->name),
+				 errdetail("What must be logged there is refused until the log is whole again."),
+				 errhint("SELECT * FROM steward.verify() and the server log tell more.")));
+}
+
 /* Adds room for one record of that many bytes to the reservation. */
 void
 audit_reserve(AuditReservation *reservation, Size bytes)
@@ -652,6 +673,7 @@ audit_put(const LogFormat *format, const LogRecord *record)
 	AuditSlot  *slot = audit_my_slot(true);
 	AuditReservation reservation = {0};
 
+	audit_require_log(format);
 	if (frame_size(record->len) > audit_ring_size() / 4)
 		return put_large(slot, format, record);
 	audit_reserve(&reservation, record->len);

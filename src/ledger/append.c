@@ -111,6 +111,26 @@ read_open_rows(Relation log, const LogFormat *format, uint64 size, Snapshot snap
 }
 
 /*
+ * Where somebody accepted that records are damaged, the log goes on from the
+ * hashes that were left of them: they are what was proven, and verify() goes on
+ * finding the damage.
+ */
+static void
+read_open_hashes(const LogFormat *format, uint64 size, Snapshot snapshot, TreeEnds *ends)
+{
+	uint64		start = size - size % LEDGER_TILE_WIDTH;
+
+	if (start == size)
+		return;
+	ends->count[0] = size - start;
+	if (leaf_table_read(format, start, snapshot, ends->hash[0][0]) != size - start)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("hashes of the last records of log \"%s\" are missing", format->name),
+				 errhint("verify() tells more.")));
+}
+
+/*
  * Reads the size of a log and the open ends of its tree, as the snapshot sees
  * them.  Raises where rows or tiles of them are missing.
  */
@@ -119,7 +139,9 @@ ledger_read_ends(const LogFormat *format, Snapshot snapshot, TreeEnds *ends)
 {
 	Relation	log = table_open(ledger_table(format->name, false), AccessShareLock);
 	uint64		tiles = tile_count(format, 0, snapshot);
-	uint64		size = ledger_rows_end(log, snapshot);
+	bool		accepted = ledger_damage_accepted();
+	uint64		size = accepted ? Max(tiles * LEDGER_TILE_WIDTH, leaf_table_end(format, snapshot)) :
+	ledger_rows_end(log, snapshot);
 	uint8	   *hashes = palloc(LEDGER_TILE_WIDTH * LEDGER_HASH_LENGTH);
 
 	/*
@@ -142,7 +164,10 @@ ledger_read_ends(const LogFormat *format, Snapshot snapshot, TreeEnds *ends)
 
 	memset(ends->count, 0, sizeof(ends->count));
 	ends->size = size;
-	read_open_rows(log, format, size, snapshot, ends);
+	if (accepted)
+		read_open_hashes(format, size, snapshot, ends);
+	else
+		read_open_rows(log, format, size, snapshot, ends);
 	for (int level = 1; level < TREE_LEVELS && (size >> (8 * level)) > 0; level++)
 	{
 		uint64		n = size >> (8 * level);

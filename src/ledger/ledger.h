@@ -20,6 +20,7 @@
 #ifndef STEWARD_LEDGER_H
 #define STEWARD_LEDGER_H
 
+#include "catalog/objectaccess.h"
 #include "common/common.h"
 #include "crypto/crypto.h"
 #include "lib/stringinfo.h"
@@ -150,6 +151,9 @@ LEDGER_API void ledger_after_commit(Ledger *ledger);
  */
 LEDGER_API int ledger_make_partitions(const LogFormat *format, uint64 ahead);
 
+/* keep.c: logs that must be kept are not dropped; asked about each object */
+extern void ledger_object_access(ObjectAccessType access, Oid classId, Oid objectId, int subId);
+
 /*
  * checkpoint.c: signs size and root as they stand; NULL where nothing was
  * added since the last one.  In a transaction of the writer.
@@ -180,6 +184,9 @@ typedef struct LedgerHost
 
 	/* Does this session restore a dump, so that it may fill our tables? */
 	bool		(*restoring) (void);
+
+	/* Did somebody accept that the logs are damaged? */
+	bool		(*damage_accepted) (void);
 } LedgerHost;
 
 LEDGER_API void ledger_set_host(const LedgerHost *host);

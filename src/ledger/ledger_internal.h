@@ -148,6 +148,9 @@ extern List *tree_inclusion(TreeReader reader, void *arg, uint64 index, uint64 s
 extern List *tree_consistency(TreeReader reader, void *arg, uint64 old_size, uint64 size);
 
 /* partition.c */
+extern int	ledger_minimum_days;	/* steward.minimum_retention; -1: as the
+									 * law asks */
+
 typedef struct LogPartition
 {
 	Oid			relid;
@@ -182,6 +185,7 @@ extern void ledger_record_change(const char *kind, const char *name, const char 
 extern void ledger_require_role(StewardRole role, StewardRole other);
 extern void ledger_identity(LedgerIdentity *identity);
 extern bool ledger_restoring(void);
+extern bool ledger_damage_accepted(void);
 
 /* append.c */
 extern void ledger_read_ends(const LogFormat *format, Snapshot snapshot, TreeEnds *ends);

@@ -521,9 +521,12 @@ fails_like($node, 'postgres', "SET steward.minimum_retention = 100; SELECT stewa
 my $second = 'regress_access';
 sql("SELECT regress_partitions('$second', 200000); SELECT regress_append('$second', 140000)");
 my $before = sql("SELECT steward.checkpoint('$second')");
-sql("SELECT steward.set_retention('$second', '1 day')");
-is(sql("SET steward.minimum_retention = 36500; SELECT count(*) FROM steward.apply_retention()"), 0, 'the minimum holds when records are dropped, too');
-is(sql("SELECT * FROM steward.apply_retention()"), "$second|0|65535\n$second|65536|131071", 'old partitions are dropped, the last one is not');
+# in one transaction, before the keeper sees to it
+is(sql(qq(BEGIN; DO \$\$ BEGIN PERFORM steward.set_retention('$second', '1 day'); END \$\$;
+	SET LOCAL steward.minimum_retention = 36500; SELECT count(*) FROM steward.apply_retention();
+	SET LOCAL steward.minimum_retention = -1; SELECT * FROM steward.apply_retention(1);
+	SELECT * FROM steward.apply_retention(); COMMIT)),
+	"0\n$second|0|65535\n$second|65536|131071", 'old partitions are dropped, the last one is not; and none where the minimum says so');
 is(sql("SELECT ok, size FROM steward.verify('$second')"), 't|140000', 'what is left is good');
 is(sql("SELECT min(seq), count(*) FROM steward.$second"), '131072|8928', 'the records are gone');
 like(sql("SELECT steward.inclusion_proof('$second', 5)"), qr/^c2sp/, 'also a record that is gone can be proven');
