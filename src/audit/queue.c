@@ -72,7 +72,7 @@
 #include "utils/guc.h"
 
 /* Room that a process keeps from one statement to the next, at most. */
-#define MAX_STANDING	2048
+#define MAX_STANDING	4096
 
 int			audit_max_databases = 8;
 int			audit_queue_size = 8192;
@@ -370,6 +370,15 @@ audit_ring_read(const AuditSlot *slot, uint64 position, void *to, Size len)
 
 	memcpy(to, ring_of(slot) + at, first);
 	memcpy((char *) to + first, ring_of(slot), len - first);
+}
+
+/* The bytes where they stand in the ring; NULL where they go over its end. */
+const uint8 *
+audit_ring_bytes(const AuditSlot *slot, uint64 position, Size len)
+{
+	Size		at = position % audit_ring_size();
+
+	return at + len <= audit_ring_size() ? (const uint8 *) ring_of(slot) + at : NULL;
 }
 
 static void

@@ -222,7 +222,6 @@ read_batch(uint64 tail, uint64 head, int limit)
 	{
 		BatchItem  *item = &items[nitems];
 		AuditFrame	frame;
-		uint8	   *data;
 
 		audit_ring_read(worker_slot, at, &frame, sizeof(frame));
 		item->code = frame.code;
@@ -231,6 +230,7 @@ read_batch(uint64 tail, uint64 head, int limit)
 		{
 			AuditLarge	large;
 			dsm_segment *segment;
+			uint8	   *data;
 
 			audit_ring_read(worker_slot, at + sizeof(frame), &large, sizeof(large));
 			/* what does not fit any more comes with the next batch */
@@ -244,14 +244,21 @@ read_batch(uint64 tail, uint64 head, int limit)
 				elog(ERROR, "segment of an audit record is gone");
 			memcpy(data, dsm_segment_address(segment), large.length);
 			dsm_detach(segment);
+			item->record.data = data;
 		}
 		else
 		{
+			/* what stands there stays there until the tail moves */
 			item->record.len = frame.length;
-			data = MemoryContextAlloc(batch_context, Max(frame.length, 1));
-			audit_ring_read(worker_slot, at + sizeof(frame), data, frame.length);
+			item->record.data = audit_ring_bytes(worker_slot, at + sizeof(frame), frame.length);
+			if (item->record.data == NULL)
+			{
+				uint8	   *data = MemoryContextAlloc(batch_context, Max(frame.length, 1));
+
+				audit_ring_read(worker_slot, at + sizeof(frame), data, frame.length);
+				item->record.data = data;
+			}
 		}
-		item->record.data = data;
 		bytes += item->record.len;
 		at += MAXALIGN(sizeof(frame) + frame.length);
 		item->end = at;

@@ -100,77 +100,75 @@ take_counted(Reader *reader, uint32 *len)
 	return take(reader, *len);
 }
 
-/* Passes over one field. */
-static void
-skip_field(Reader *reader, LogFieldType type)
+/* ------------------------------------------------------------------------
+ * Memory of rows
+ * ------------------------------------------------------------------------
+ */
+
+#define ROW_MEMORY_BLOCK	(64 * 1024)
+
+/* Forgets what was made, for the next rows. */
+void
+row_memory_reset(RowMemory *memory)
 {
-	uint32		len;
-
-	if (!take_presence(reader))
-		return;
-	switch (type)
-	{
-		case LOG_BOOL:
-			(void) take(reader, 1);
-			break;
-		case LOG_INT:
-		case LOG_FLOAT:
-		case LOG_TIME:
-			(void) take(reader, 8);
-			break;
-		case LOG_UUID:
-			(void) take(reader, UUID_LEN);
-			break;
-		case LOG_TEXT:
-		case LOG_BYTES:
-		case LOG_JSON:
-			(void) take_counted(reader, &len);
-			break;
-		case LOG_TEXTS:
-			len = get_uint32(take(reader, 4));
-			while (len-- > 0)
-			{
-				uint32		text_len;
-
-				if (take_presence(reader))
-					(void) take_counted(reader, &text_len);
-			}
-			break;
-		case LOG_INTS:
-			len = get_uint32(take(reader, 4));
-			(void) take(reader, (Size) len * 8);
-			break;
-	}
+	MemoryContextReset(memory->context);
+	memory->next = NULL;
+	memory->left = 0;
 }
 
-/* Finds where the groups of a record begin; raises for a damaged one. */
-void
-log_record_layout(const LogFormat *format, const LogRecord *record, LogLayout *layout)
+/* Memory that is not freed alone; alignment is a power of two. */
+void *
+row_memory(RowMemory *memory, Size len, Size alignment)
 {
-	Reader		reader = {format, record->data, record->data + record->len};
-	int			group = 0;
+	Size		skip = -(uintptr_t) memory->next & (alignment - 1);
+	char	   *result;
 
-	layout->start[0] = 0;
-	(void) take(&reader, 8);
-	for (int i = 0; i < format->nfields; i++)
+	if (unlikely(memory->left < len + skip))
 	{
-		if (format->fields[i].group > group)
-			layout->start[++group] = reader.next - record->data;
-		skip_field(&reader, format->fields[i].type);
+		if (len > ROW_MEMORY_BLOCK / 4)
+			return MemoryContextAllocHuge(memory->context, len);
+		memory->next = MemoryContextAlloc(memory->context, ROW_MEMORY_BLOCK);
+		memory->left = ROW_MEMORY_BLOCK;
+		skip = 0;
 	}
-	layout->start[format->ngroups + 1] = record->len;
-	if (reader.next != reader.end)
-		ereport(ERROR,
-				(errcode(ERRCODE_DATA_CORRUPTED),
-				 errmsg("a record of log \"%s\" is longer than it says", format->name)));
+	result = memory->next + skip;
+	memory->next = result + len;
+	memory->left -= skip + len;
+	return result;
+}
+
+/* ------------------------------------------------------------------------
+ * From bytes to columns
+ * ------------------------------------------------------------------------
+ */
+
+/* Bytes as a value of variable length, with the shortest header. */
+static Datum
+decode_bytes(RowMemory *memory, const uint8 *bytes, uint32 len)
+{
+	char	   *result;
+
+	if (len + VARHDRSZ_SHORT <= VARATT_SHORT_MAX)
+	{
+		result = row_memory(memory, len + VARHDRSZ_SHORT, 1);
+		SET_VARSIZE_SHORT(result, len + VARHDRSZ_SHORT);
+		memcpy(result + VARHDRSZ_SHORT, bytes, len);
+	}
+	else
+	{
+		result = row_memory(memory, (Size) len + VARHDRSZ, sizeof(int32));
+		SET_VARSIZE(result, len + VARHDRSZ);
+		memcpy(result + VARHDRSZ, bytes, len);
+	}
+	return PointerGetDatum(result);
 }
 
 /* A text of the server's encoding. */
-static text *
-decode_text(const uint8 *bytes, uint32 len)
+static Datum
+decode_text(RowMemory *memory, const uint8 *bytes, uint32 len)
 {
 	const char *converted = (const char *) bytes;
-	text	   *result;
+	Datum		result;
 
 	if (GetDatabaseEncoding() != PG_SQL_ASCII)
 	{
@@ -178,7 +176,9 @@ decode_text(const uint8 *bytes, uint32 len)
 		if (converted != (const char *) bytes)
 			len = strlen(converted);
 	}
-	result = cstring_to_text_with_len(converted, len);
+	result = decode_bytes(memory, (const uint8 *) converted, len);
+	if (converted != (const char *) bytes)
+		pfree((void *) converted);
 	return result;
 }
 
@@ -189,7 +189,7 @@ decode_time(int64 value)
 
 	if (value == PG_INT64_MIN || value == PG_INT64_MAX)
 		return value;
-	if (pg_sub_s64_overflow(value, LEDGER_EPOCH_OFFSET, &result) || !IS_VALID_TIMESTAMP(result))
+	if (pg_sub_s64_overflow(value, LOG_EPOCH_OFFSET, &result) || !IS_VALID_TIMESTAMP(result))
 		ereport(ERROR,
 				(errcode(ERRCODE_DATETIME_FIELD_OVERFLOW),
 				 errmsg("timestamp of a record is out of range")));
@@ -197,7 +197,7 @@ decode_time(int64 value)
 }
 
 static Datum
-decode_texts(Reader *reader)
+decode_texts(Reader *reader, RowMemory *memory)
 {
 	uint32		n = get_uint32(take(reader, 4));
 	Datum	   *values;
@@ -220,7 +220,7 @@ decode_texts(Reader *reader)
 			uint32		len;
 			const uint8 *bytes = take_counted(reader, &len);
 
-			values[i] = PointerGetDatum(decode_text(bytes, len));
+			values[i] = decode_text(memory, bytes, len);
 		}
 	}
 	dim = n;
@@ -242,13 +242,14 @@ decode_ints(Reader *reader)
 }
 
 static Datum
-decode_field(Reader *reader, LogFieldType type)
+decode_field(Reader *reader, LogFieldType type, RowMemory *memory)
 {
 	uint32		len;
 	const uint8 *bytes;
 	int64		bits;
 	double		number;
 	pg_uuid_t  *uuid;
+	Datum		value;
 
 	switch (type)
 	{
@@ -263,21 +264,21 @@ decode_field(Reader *reader, LogFieldType type)
 		case LOG_TIME:
 			return TimestampTzGetDatum(decode_time(get_int64(take(reader, 8))));
 		case LOG_UUID:
-			uuid = palloc(sizeof(pg_uuid_t));
+			uuid = row_memory(memory, UUID_LEN, 1);
 			memcpy(uuid->data, take(reader, UUID_LEN), UUID_LEN);
 			return UUIDPGetDatum(uuid);
 		case LOG_TEXT:
 			bytes = take_counted(reader, &len);
-			return PointerGetDatum(decode_text(bytes, len));
+			return decode_text(memory, bytes, len);
 		case LOG_BYTES:
 			bytes = take_counted(reader, &len);
-			return PointerGetDatum(cstring_to_text_with_len((const char *) bytes, len));
+			return decode_bytes(memory, bytes, len);
 		case LOG_JSON:
 			bytes = take_counted(reader, &len);
-			return DirectFunctionCall1(jsonb_in,
-									   CStringGetDatum(text_to_cstring(decode_text(bytes, len))));
+			value = decode_text(memory, bytes, len);
+			return DirectFunctionCall1(jsonb_in, CStringGetDatum(text_to_cstring((text *) DatumGetPointer(value))));
 		case LOG_TEXTS:
-			return decode_texts(reader);
+			return decode_texts(reader, memory);
 		case LOG_INTS:
 			return decode_ints(reader);
 	}
@@ -285,28 +286,40 @@ decode_field(Reader *reader, LogFieldType type)
 }
 
 /*
- * Makes the columns of a record, save for seq, salt and erased.  The arrays
- * have columns->natts elements; what belongs to no column of the log is NULL.
+ * Makes the columns of a record, save for seq, salt and erased, and finds where
+ * its groups begin; raises for a damaged one.  The arrays have columns->natts
+ * elements; what belongs to no column of the log is NULL.  The current memory
+ * context is that of the memory for rows.
  */
 void
-log_record_decode(const LogColumns *columns, const LogRecord *record, Datum *values, bool *nulls)
+log_record_decode(const LogColumns *columns, const LogRecord *record, RowMemory *memory,
+				  Datum *values, bool *nulls, LogLayout *layout)
 {
 	const LogFormat *format = columns->format;
 	Reader		reader = {format, record->data, record->data + record->len};
+	int			group = 0;
 
 	memset(nulls, true, columns->natts * sizeof(bool));
+	layout->start[0] = 0;
 	values[columns->logged_at - 1] = TimestampTzGetDatum(decode_time(get_int64(take(&reader, 8))));
 	nulls[columns->logged_at - 1] = false;
 	for (int i = 0; i < format->nfields; i++)
 	{
 		AttrNumber	attnum = columns->field[i];
 
+		if (format->fields[i].group > group)
+			layout->start[++group] = reader.next - record->data;
 		if (take_presence(&reader))
 		{
-			values[attnum - 1] = decode_field(&reader, format->fields[i].type);
+			values[attnum - 1] = decode_field(&reader, format->fields[i].type, memory);
 			nulls[attnum - 1] = false;
 		}
 	}
+	layout->start[format->ngroups + 1] = record->len;
+	if (reader.next != reader.end)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("a record of log \"%s\" is longer than it says", format->name)));
 }
 
 /* Appends one field that is not NULL; tells what is wrong with it, if anything. */
