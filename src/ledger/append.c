@@ -40,7 +40,7 @@ typedef struct RowMaker
 	MemoryContext context;		/* NULL: nothing was made */
 	TupleDesc	desc;			/* as the partition had it */
 	LogColumns	columns;
-	RowMemory	memory;
+	MemoryContext rows;			/* of the rows that are being appended */
 	StringInfoData work;
 	int			nslots;
 	TupleTableSlot *slots[MAX_CHUNK_ROWS];
@@ -256,18 +256,14 @@ prepare_rows(RowMaker *rows, const LogFormat *format, Relation rel)
 	MemoryContext old_context;
 
 	if (rows->context != NULL && equalTupleDescs(rows->desc, RelationGetDescr(rel)))
-	{
-		row_memory_reset(&rows->memory);
 		return;
-	}
 	forget_rows(rows);
 	context = AllocSetContextCreate(CurrentMemoryContext, "pg_steward row maker", ALLOCSET_DEFAULT_SIZES);
 	old_context = MemoryContextSwitchTo(context);
 	rows->desc = CreateTupleDescCopyConstr(RelationGetDescr(rel));
 	log_columns_find(&rows->columns, format, rel);
 	initStringInfo(&rows->work);
-	rows->memory.context = AllocSetContextCreate(context, "pg_steward rows", ALLOCSET_DEFAULT_SIZES);
-	row_memory_reset(&rows->memory);
+	rows->rows = AllocSetContextCreate(context, "pg_steward rows", ALLOCSET_DEFAULT_SIZES);
 	rows->nslots = 0;
 	MemoryContextSwitchTo(old_context);
 	MemoryContextSetParent(context, TopMemoryContext);
@@ -279,25 +275,11 @@ static void
 make_row(Ledger *ledger, const LogRecord *record, const uint8 *seed, TupleTableSlot *slot)
 {
 	RowMaker   *rows = &ledger->rows;
-	const LogColumns *columns = &rows->columns;
 	uint64		seq = ledger->ends.size;
 	LogLayout	layout;
 	uint8		hash[LEDGER_HASH_LENGTH];
 
-	ExecClearTuple(slot);
-	log_record_decode(columns, record, &rows->memory, slot->tts_values, slot->tts_isnull, &layout);
-	slot->tts_values[columns->seq - 1] = Int64GetDatum((int64) seq);
-	slot->tts_isnull[columns->seq - 1] = false;
-	if (ledger->format->ngroups > 0)
-	{
-		char	   *salt = row_memory(&rows->memory, VARHDRSZ_SHORT + LEDGER_SEED_LENGTH, 1);
-
-		SET_VARSIZE_SHORT(salt, VARHDRSZ_SHORT + LEDGER_SEED_LENGTH);
-		memcpy(salt + VARHDRSZ_SHORT, seed, LEDGER_SEED_LENGTH);
-		slot->tts_values[columns->salt - 1] = PointerGetDatum(salt);
-		slot->tts_isnull[columns->salt - 1] = false;
-	}
-	ExecStoreVirtualTuple(slot);
+	log_row_of_record(&rows->columns, rows->desc, seq, record, seed, slot, &layout);
 	leaf_of_record(&rows->work, ledger->format, seq, record, &layout, seed, hash);
 	tree_add(&ledger->ends, hash, store_tile, (void *) ledger->format);
 }
@@ -324,15 +306,15 @@ append_to_partition(Ledger *ledger, Relation rel, int n, const LogRecord *record
 
 		/* one call for all: a call costs more than its bytes */
 		crypto_random(seeds, Min(n - done, MAX_CHUNK_ROWS) * LEDGER_SEED_LENGTH);
-		old_context = MemoryContextSwitchTo(rows->memory.context);
+		old_context = MemoryContextSwitchTo(rows->rows);
 		for (; done + chunk < n && chunk < MAX_CHUNK_ROWS && bytes < MAX_CHUNK_BYTES; chunk++)
 		{
 			if (chunk == rows->nslots)
 			{
 				MemoryContextSwitchTo(rows->context);
-				rows->slots[rows->nslots] = MakeSingleTupleTableSlot(rows->desc, &TTSOpsVirtual);
+				rows->slots[rows->nslots] = MakeSingleTupleTableSlot(rows->desc, &TTSOpsHeapTuple);
 				rows->nslots++;
-				MemoryContextSwitchTo(rows->memory.context);
+				MemoryContextSwitchTo(rows->rows);
 			}
 			make_row(ledger, &records[done + chunk], seeds + chunk * LEDGER_SEED_LENGTH,
 					 rows->slots[chunk]);
@@ -342,7 +324,9 @@ append_to_partition(Ledger *ledger, Relation rel, int n, const LogRecord *record
 		ledger_insert_into_indexes(info, rows->slots, chunk, estate);
 		MemoryContextSwitchTo(old_context);
 		ResetPerTupleExprContext(estate);
-		row_memory_reset(&rows->memory);
+		for (int i = 0; i < chunk; i++)
+			ExecClearTuple(rows->slots[i]);
+		MemoryContextReset(rows->rows);
 		CHECK_FOR_INTERRUPTS();
 		done += chunk;
 	}

@@ -29,12 +29,14 @@
 #include "access/genam.h"
 #include "access/gin_private.h"
 #include "access/nbtree.h"
+#include "access/sysattr.h"
 #include "catalog/index.h"
 #include "catalog/pg_am.h"
 #include "catalog/pg_opfamily.h"
 #include "catalog/pg_type.h"
 #include "executor/executor.h"
 #include "ledger/ledger_internal.h"
+#include "optimizer/optimizer.h"
 #include "storage/bufmgr.h"
 #include "storage/bufpage.h"
 #include "storage/predicate.h"
@@ -47,16 +49,67 @@
 #define KEY_OFFSET	MAXALIGN(sizeof(IndexTupleData))
 #define KEY_TUPLE	(KEY_OFFSET + sizeof(int64))
 
-/* Is the row among those that a partial index holds? */
-static bool
-is_indexed(IndexInfo *info, TupleTableSlot *slot, EState *estate)
+/*
+ * What the predicate of a partial index says.  Many rows have the same value
+ * in the one column that it is about.
+ */
+typedef struct Predicate
 {
+	ExprState  *state;			/* NULL: there is none */
+	int			column;			/* from 0; -1: not about one column of variable
+								 * length */
+	bool		any;			/* what follows is known */
+	bool		isnull;
+	const struct varlena *value;
+	bool		result;
+} Predicate;
+
+static void
+begin_predicate(Predicate *predicate, IndexInfo *info, Relation rel, EState *estate)
+{
+	Bitmapset  *columns = NULL;
+
+	memset(predicate, 0, sizeof(Predicate));
+	predicate->column = -1;
 	if (info->ii_Predicate == NIL)
-		return true;
+		return;
 	if (info->ii_PredicateState == NULL)
 		info->ii_PredicateState = ExecPrepareQual(info->ii_Predicate, estate);
+	predicate->state = info->ii_PredicateState;
+	pull_varattnos((Node *) info->ii_Predicate, 1, &columns);
+	if (bms_membership(columns) == BMS_SINGLETON)
+	{
+		AttrNumber	column = bms_singleton_member(columns) + FirstLowInvalidHeapAttributeNumber;
+
+		if (column > 0 && TupleDescAttr(RelationGetDescr(rel), column - 1)->attlen == -1)
+			predicate->column = column - 1;
+	}
+	bms_free(columns);
+}
+
+/* Is the row among those that the index holds? */
+static bool
+is_indexed(Predicate *predicate, TupleTableSlot *slot, EState *estate)
+{
+	bool		isnull;
+	const struct varlena *value;
+
+	if (predicate->state == NULL)
+		return true;
+	if (predicate->column >= 0)
+	{
+		isnull = slot->tts_isnull[predicate->column];
+		value = isnull ? NULL : (const struct varlena *) DatumGetPointer(slot->tts_values[predicate->column]);
+		if (predicate->any && predicate->isnull == isnull &&
+			(isnull || (VARSIZE_ANY(value) == VARSIZE_ANY(predicate->value) &&
+						memcmp(value, predicate->value, VARSIZE_ANY(value)) == 0)))
+			return predicate->result;
+		predicate->any = true;
+		predicate->isnull = isnull;
+		predicate->value = value;
+	}
 	GetPerTupleExprContext(estate)->ecxt_scantuple = slot;
-	return ExecQual(info->ii_PredicateState, GetPerTupleExprContext(estate));
+	return predicate->result = ExecQual(predicate->state, GetPerTupleExprContext(estate));
 }
 
 /* As core does it. */
@@ -231,7 +284,8 @@ flush_entries(GinState *gin, GinTupleCollector *collector)
  * handed over at once.
  */
 static void
-insert_entries(Relation index, IndexInfo *info, TupleTableSlot **slots, int n, EState *estate)
+insert_entries(Relation index, IndexInfo *info, Predicate *predicate,
+			   TupleTableSlot **slots, int n, EState *estate)
 {
 	GinState	gin;
 	GinTupleCollector collector = {0};
@@ -244,7 +298,7 @@ insert_entries(Relation index, IndexInfo *info, TupleTableSlot **slots, int n, E
 		bool		nulls[INDEX_MAX_KEYS];
 		uint32		size;
 
-		if (!is_indexed(info, slots[i], estate))
+		if (!is_indexed(predicate, slots[i], estate))
 			continue;
 		if (!is_begun)
 			initGinState(&gin, index);
@@ -288,19 +342,21 @@ ledger_insert_into_indexes(ResultRelInfo *info, TupleTableSlot **slots, int n, E
 	{
 		Relation	index = info->ri_IndexRelationDescs[i];
 		IndexInfo  *index_info = info->ri_IndexRelationInfo[i];
+		Predicate	predicate;
 
 		if (!index_info->ii_ReadyForInserts)
 			continue;
+		begin_predicate(&predicate, index_info, rel, estate);
 		if (is_of_numbers(index, index_info))
 			insert_numbers(rel, index, index_info, slots, n, estate);
 		else if (is_of_times(index, index_info))
 			insert_times(rel, index, index_info, slots, n, estate);
 		else if (index->rd_rel->relam == GIN_AM_OID && GinGetUseFastUpdate(index))
-			insert_entries(index, index_info, slots, n, estate);
+			insert_entries(index, index_info, &predicate, slots, n, estate);
 		else
 		{
 			for (int row = 0; row < n; row++)
-				if (is_indexed(index_info, slots[row], estate))
+				if (is_indexed(&predicate, slots[row], estate))
 					insert_row(rel, index, index_info, slots[row], estate);
 		}
 	}

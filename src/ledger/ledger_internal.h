@@ -56,21 +56,14 @@ typedef struct LogLayout
 												 * end; start[0] is 0 */
 } LogLayout;
 
-/* Memory for the values of many rows; they go all at once. */
-typedef struct RowMemory
-{
-	MemoryContext context;
-	char	   *next;			/* of the block that is being filled */
-	Size		left;
-} RowMemory;
-
 extern void log_columns_find(LogColumns *columns, const LogFormat *format, Relation rel);
-extern void log_record_decode(const LogColumns *columns, const LogRecord *record, RowMemory *memory,
-							  Datum *values, bool *nulls, LogLayout *layout);
-extern void row_memory_reset(RowMemory *memory);
-extern void *row_memory(RowMemory *memory, Size len, Size alignment);
 extern const char *log_fields_encode(StringInfo out, const LogColumns *columns, int group,
 									 const Datum *values, const bool *nulls);
+
+/* row.c */
+extern void log_row_of_record(const LogColumns *columns, TupleDesc desc, uint64 seq,
+							  const LogRecord *record, const uint8 *seed,
+							  TupleTableSlot *slot, LogLayout *layout);
 
 /*
  * leaf.c: entries and their hashes.  A row is what the log's table holds of a
