@@ -79,6 +79,7 @@ int			audit_queue_size = 8192;
 
 AuditControl *audit_control = NULL;
 static char *rings = NULL;
+static LWLockPadded *locks = NULL;
 
 static AuditSlot *my_slot = NULL;
 static bool counted = false;	/* among the producers of my_slot */
@@ -127,6 +128,7 @@ audit_shmem_init(void)
 
 	audit_control = ShmemInitStruct("pg_steward audit", audit_shmem_size(), &found);
 	rings = (char *) audit_control + MAXALIGN(control_size());
+	locks = GetNamedLWLockTranche("pg_steward");
 	if (found)
 		return;
 	memset(audit_control, 0, control_size());
@@ -147,13 +149,13 @@ audit_shmem_init(void)
 LWLock *
 audit_control_lock(void)
 {
-	return &GetNamedLWLockTranche("pg_steward")[0].lock;
+	return &locks[0].lock;
 }
 
 LWLock *
 audit_slot_lock(const AuditSlot *slot)
 {
-	return &GetNamedLWLockTranche("pg_steward")[1 + (slot - audit_control->slots)].lock;
+	return &locks[1 + (slot - audit_control->slots)].lock;
 }
 
 /* What a process of ours waits for, as pg_stat_activity shows it. */
@@ -381,15 +383,22 @@ audit_ring_bytes(const AuditSlot *slot, uint64 position, Size len)
 	return at + len <= audit_ring_size() ? (const uint8 *) ring_of(slot) + at : NULL;
 }
 
-static void
-ring_write(AuditSlot *slot, uint64 position, const void *from, Size len)
+/* Copies bytes to a place in the ring; returns the place behind them. */
+static inline Size
+ring_write(AuditSlot *slot, Size at, const void *from, Size len)
 {
 	Size		size = audit_ring_size();
-	Size		at = position % size;
-	Size		first = Min(len, size - at);
+	char	   *ring = ring_of(slot);
+	Size		first = size - at;
 
-	memcpy(ring_of(slot) + at, from, first);
-	memcpy(ring_of(slot), (const char *) from + first, len - first);
+	if (likely(len < first))
+	{
+		memcpy(ring + at, from, len);
+		return at + len;
+	}
+	memcpy(ring + at, from, first);
+	memcpy(ring, (const char *) from + first, len - first);
+	return len - first;
 }
 
 static inline Size
@@ -412,8 +421,8 @@ put_frame(AuditSlot *slot, uint8 code, uint8 flags, const void *data, Size len)
 	AuditFrame	frame = {(uint32) len, code, flags, 0};
 
 	Assert(audit_ring_size() - (slot->head - slot->tail) >= frame_size(len));
-	ring_write(slot, slot->head, &frame, sizeof(frame));
-	ring_write(slot, slot->head + sizeof(frame), data, len);
+	(void) ring_write(slot, ring_write(slot, slot->head % audit_ring_size(), &frame, sizeof(frame)),
+					  data, len);
 	slot->head += frame_size(len);
 	slot->records_in++;
 	return slot->head;
@@ -595,8 +604,12 @@ audit_put_reserved(AuditReservation *reservation, const LogFormat *format, const
 		position = put_frame(slot, format->code, 0, record->data, record->len);
 		latch = writer_to_wake(slot, false);
 
-		/* For the next statement, so that it takes the lock once. */
+		/*
+		 * For the next statement, so that it takes the lock once.  What this
+		 * one does not need joins it.
+		 */
 		want = Min(MAX_STANDING, audit_ring_size() / 64);
+		want -= Min(want, reservation->bytes - promised);
 		if (standing < want && want - standing <= free_room(slot) &&
 			slot->reserved + want - standing <= audit_ring_size() / 4 &&
 			!am_walsender)

@@ -45,7 +45,7 @@
 #define MAX_BATCH		8192	/* records of a transaction */
 #define MAX_BATCH_BYTES (16 * 1024 * 1024)
 #define KEEPER_UNIT		65536	/* records after which the keeper looks */
-#define NAP_MS			20		/* for which records gather that nobody waits
+#define NAP_MS			50		/* for which records gather that nobody waits
 								 * for */
 #define IDLE_MS			10000
 #define FIRST_DELAY_MS	50		/* after an error */
