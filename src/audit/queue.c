@@ -74,6 +74,9 @@
 /* Room that a process keeps from one statement to the next, at most. */
 #define MAX_STANDING	4096
 
+/* Bytes of the ring that are mapped before they are written, at least. */
+#define PAGES_AHEAD		8192
+
 int			audit_max_databases = 8;
 int			audit_queue_size = 8192;
 
@@ -414,6 +417,21 @@ free_room(const AuditSlot *slot)
 	return audit_ring_size() - (Size) (slot->head - slot->tail) - slot->reserved;
 }
 
+/*
+ * Has the kernel map the pages of the ring that come next, should this process
+ * not have met them: outside of the lock, and by reading, for that maps their
+ * neighbours too.  Where the head stands is only guessed here.
+ */
+static inline void
+meet_pages(const AuditSlot *slot)
+{
+	const volatile char *ring = ring_of(slot);
+	Size		at = ((volatile const AuditSlot *) slot)->head % audit_ring_size();
+
+	(void) ring[at];
+	(void) ring[(at + PAGES_AHEAD) % audit_ring_size()];
+}
+
 /* Puts a frame into reserved room; under the slot's lock. */
 static AuditPosition
 put_frame(AuditSlot *slot, uint8 code, uint8 flags, const void *data, Size len)
@@ -595,6 +613,7 @@ audit_put_reserved(AuditReservation *reservation, const LogFormat *format, const
 	if (slot == NULL)
 		return 0;
 
+	meet_pages(slot);
 	LWLockAcquire(audit_slot_lock(slot), LW_EXCLUSIVE);
 	if (slot->state == SLOT_ABSENT || slot->state == SLOT_FREE)
 		slot->reserved -= promised; /* the log is gone */

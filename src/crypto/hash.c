@@ -46,30 +46,24 @@ hash_stream(const void *head, Size headlen, const void *data, Size len, uint8 *d
 }
 
 /*
- * SHA-256 of a head and the data after it.  What is hashed is mostly a block
- * or two, for which OpenSSL's own cutting into blocks costs as much as its
- * hashing; so that is done here, as FIPS 180-4 says in 5.1.1 and 5.2.1.
+ * Ends a hash into which "before" bytes, whole blocks, have gone: a head and
+ * the data after it follow.  What is hashed is mostly a block or two, for which
+ * OpenSSL's own cutting into blocks costs as much as its hashing; so that is
+ * done here, as FIPS 180-4 says in 5.1.1 and 5.2.1.
  */
-void
-crypto_sha256_pair(const void *head, Size headlen, const void *data, Size len, uint8 *digest)
+static void
+hash_rest(SHA256_CTX *ctx, Size before, const void *head, Size headlen,
+		  const void *data, Size len, uint8 *digest)
 {
-	SHA256_CTX	ctx;
 	uint8		block[2 * SHA256_BLOCK];
 	const uint8 *next = data;
 	Size		left = len;
 	Size		n = headlen;
 	Size		padded;
-	uint64		bits = pg_hton64((uint64) (headlen + len) * 8);
+	uint64		bits = pg_hton64((uint64) (before + headlen + len) * 8);
 
-	if (len > SHORT_DATA)
-	{
-		hash_stream(head, headlen, data, len, digest);
-		return;
-	}
-	if (SHA256_Init(&ctx) != 1)
-		fail_sha256();
 	for (; n >= SHA256_BLOCK; n -= SHA256_BLOCK)
-		SHA256_Transform(&ctx, (const uint8 *) head + headlen - n);
+		SHA256_Transform(ctx, (const uint8 *) head + headlen - n);
 	if (n > 0)
 	{
 		Size		part = Min(left, SHA256_BLOCK - n);
@@ -81,12 +75,12 @@ crypto_sha256_pair(const void *head, Size headlen, const void *data, Size len, u
 		left -= part;
 		if (n == SHA256_BLOCK)
 		{
-			SHA256_Transform(&ctx, block);
+			SHA256_Transform(ctx, block);
 			n = 0;
 		}
 	}
 	for (; left >= SHA256_BLOCK; left -= SHA256_BLOCK, next += SHA256_BLOCK)
-		SHA256_Transform(&ctx, next);
+		SHA256_Transform(ctx, next);
 	if (left > 0)
 	{
 		/* then the head has filled its last block */
@@ -97,15 +91,29 @@ crypto_sha256_pair(const void *head, Size headlen, const void *data, Size len, u
 	padded = n > SHA256_BLOCK - sizeof(bits) ? 2 * SHA256_BLOCK : SHA256_BLOCK;
 	memset(block + n, 0, padded - sizeof(bits) - n);
 	memcpy(block + padded - sizeof(bits), &bits, sizeof(bits));
-	SHA256_Transform(&ctx, block);
+	SHA256_Transform(ctx, block);
 	if (padded > SHA256_BLOCK)
-		SHA256_Transform(&ctx, block + SHA256_BLOCK);
+		SHA256_Transform(ctx, block + SHA256_BLOCK);
 	for (int i = 0; i < 8; i++)
 	{
-		uint32		word = pg_hton32(ctx.h[i]);
+		uint32		word = pg_hton32(ctx->h[i]);
 
 		memcpy(digest + 4 * i, &word, sizeof(word));
 	}
+}
+
+/* SHA-256 of a head and the data after it. */
+void
+crypto_sha256_pair(const void *head, Size headlen, const void *data, Size len, uint8 *digest)
+{
+	SHA256_CTX	ctx;
+
+	if (len > SHORT_DATA)
+		hash_stream(head, headlen, data, len, digest);
+	else if (SHA256_Init(&ctx) != 1)
+		fail_sha256();
+	else
+		hash_rest(&ctx, 0, head, headlen, data, len, digest);
 }
 
 /* SHA-256 of the data, 32 bytes.  Takes nothing that would have to be freed. */
@@ -127,6 +135,44 @@ crypto_hmac_sha256(const void *key, Size keylen, const void *data, Size len, uin
 				(errcode(ERRCODE_INTERNAL_ERROR),
 				 errmsg("could not compute an HMAC")));
 	}
+}
+
+/*
+ * Makes a key of 32 bytes ready for many HMACs: what SHA-256 has come to once
+ * it has read the key (RFC 2104, section 4).  It is as secret as the key.
+ */
+void
+crypto_hmac_prepare(CryptoHmacKey *prepared, const uint8 *key)
+{
+	SHA256_CTX	ctx;
+	uint8		pad[SHA256_BLOCK];
+
+	StaticAssertStmt(sizeof(prepared->inner) == sizeof(ctx.h), "the state of SHA-256 is eight words");
+	for (int side = 0; side < 2; side++)
+	{
+		memset(pad, side == 0 ? 0x36 : 0x5c, sizeof(pad));
+		for (int i = 0; i < CRYPTO_KEY_LENGTH; i++)
+			pad[i] ^= key[i];
+		if (SHA256_Init(&ctx) != 1)
+			fail_sha256();
+		SHA256_Transform(&ctx, pad);
+		memcpy(side == 0 ? prepared->inner : prepared->outer, ctx.h, sizeof(ctx.h));
+	}
+	crypto_wipe(pad, sizeof(pad));
+	crypto_wipe(&ctx, sizeof(ctx));
+}
+
+/* HMAC-SHA-256 of the data under a key that was made ready, 32 bytes. */
+void
+crypto_hmac_prepared(const CryptoHmacKey *prepared, const void *data, Size len, uint8 *mac)
+{
+	SHA256_CTX	ctx;
+
+	memset(&ctx, 0, sizeof(ctx));
+	memcpy(ctx.h, prepared->inner, sizeof(ctx.h));
+	hash_rest(&ctx, SHA256_BLOCK, "", 0, data, len, mac);
+	memcpy(ctx.h, prepared->outer, sizeof(ctx.h));
+	hash_rest(&ctx, SHA256_BLOCK, "", 0, mac, CRYPTO_SHA256_LENGTH, mac);
 }
 
 /* Fills the buffer with bytes that nobody can foretell. */
