@@ -219,6 +219,7 @@ record_text(const char *text, int location, int len)
 	if (text == NULL)
 		return NULL;
 	text = statement_part(text, location, &len);
+
 	if (last_found != NULL && last_found->len == len && memcmp(last_found->raw, text, len) == 0)
 		return record_bytes_keep(last_found->text);
 	hash = hash_bytes((const unsigned char *) text, len);
@@ -258,6 +259,7 @@ record_raw_text(const char *text, int location, int len)
 	if (text == NULL)
 		return NULL;
 	text = statement_part(text, location, &len);
+
 	return make_field(pnstrdup(text, len));
 }
 

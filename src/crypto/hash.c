@@ -52,7 +52,7 @@ hash_stream(const void *head, Size headlen, const void *data, Size len, uint8 *d
  * done here, as FIPS 180-4 says in 5.1.1 and 5.2.1.
  */
 static void
-hash_rest(SHA256_CTX *ctx, Size before, const void *head, Size headlen,
+hash_rest(SHA256_CTX * ctx, Size before, const void *head, Size headlen,
 		  const void *data, Size len, uint8 *digest)
 {
 	uint8		block[2 * SHA256_BLOCK];

@@ -56,8 +56,8 @@
 typedef struct Predicate
 {
 	ExprState  *state;			/* NULL: there is none */
-	int			column;			/* from 0; -1: not about one column of variable
-								 * length */
+	int			column;			/* from 0; -1: not about one column of
+								 * variable length */
 	bool		any;			/* what follows is known */
 	bool		isnull;
 	const struct varlena *value;
