@@ -135,6 +135,7 @@ extern int	audit_queue_size;	/* kB */
 extern LWLock *audit_control_lock(void);
 extern LWLock *audit_slot_lock(const AuditSlot *slot);
 extern Size audit_ring_size(void);
+extern const uint8 *audit_ring_bytes(const AuditSlot *slot, uint64 position, Size len);
 extern void audit_ring_read(const AuditSlot *slot, uint64 position, void *to, Size len);
 
 /* ------------------------------------------------------------------------

@@ -51,7 +51,7 @@
 #define MAX_BATCH		8192	/* records of a transaction */
 #define MAX_BATCH_BYTES (16 * 1024 * 1024)
 #define KEEPER_UNIT		65536	/* records after which the keeper looks */
-#define NAP_MS			20		/* for which records gather that nobody waits
+#define NAP_MS			50		/* for which records gather that nobody waits
 								 * for */
 #define IDLE_MS			10000
 #define FIRST_DELAY_MS	50		/* after an error */
@@ -318,7 +318,6 @@ read_batch(uint64 tail, uint64 head, int limit)
 	{
 		BatchItem  *item = &items[nitems];
 		AuditFrame	frame;
-		uint8	   *data;
 
 		audit_ring_read(worker_slot, at, &frame, sizeof(frame));
 		item->code = frame.code;
@@ -327,6 +326,7 @@ read_batch(uint64 tail, uint64 head, int limit)
 		{
 			AuditLarge	large;
 			dsm_segment *segment;
+			uint8	   *data;
 
 			audit_ring_read(worker_slot, at + sizeof(frame), &large, sizeof(large));
 			/* what does not fit any more comes with the next batch */
@@ -340,14 +340,21 @@ read_batch(uint64 tail, uint64 head, int limit)
 				elog(ERROR, "segment of an audit record is gone");
 			memcpy(data, dsm_segment_address(segment), large.length);
 			dsm_detach(segment);
+			item->record.data = data;
 		}
 		else
 		{
+			/* what stands there stays there until the tail moves */
 			item->record.len = frame.length;
-			data = MemoryContextAlloc(batch_context, Max(frame.length, 1));
-			audit_ring_read(worker_slot, at + sizeof(frame), data, frame.length);
+			item->record.data = audit_ring_bytes(worker_slot, at + sizeof(frame), frame.length);
+			if (item->record.data == NULL)
+			{
+				uint8	   *data = MemoryContextAlloc(batch_context, Max(frame.length, 1));
+
+				audit_ring_read(worker_slot, at + sizeof(frame), data, frame.length);
+				item->record.data = data;
+			}
 		}
-		item->record.data = data;
 		bytes += item->record.len;
 		at += MAXALIGN(sizeof(frame) + frame.length);
 		item->end = at;

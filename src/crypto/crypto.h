@@ -31,6 +31,16 @@ extern void crypto_sha256_pair(const void *head, Size headlen,
 							   const void *data, Size len, uint8 *digest);
 extern void crypto_hmac_sha256(const void *key, Size keylen,
 							   const void *data, Size len, uint8 *mac);
+
+/* A key of CRYPTO_KEY_LENGTH bytes for many HMACs. */
+typedef struct CryptoHmacKey
+{
+	uint32		inner[8];
+	uint32		outer[8];
+} CryptoHmacKey;
+
+extern void crypto_hmac_prepare(CryptoHmacKey *prepared, const uint8 *key);
+extern void crypto_hmac_prepared(const CryptoHmacKey *prepared, const void *data, Size len, uint8 *mac);
 extern void crypto_random(void *buf, Size len);
 extern void crypto_random_uuid(pg_uuid_t *uuid);
 extern bool crypto_equal(const void *a, const void *b, Size len);

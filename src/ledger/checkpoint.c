@@ -338,7 +338,7 @@ sign(const LogFormat *format, const TreeEnds *ends, bool *fresh)
 	initStringInfo(&note);
 	appendStringInfo(&note, "%s\n" UINT64_FORMAT "\n%s%stime " INT64_FORMAT "\n",
 					 origin, ends->size, base64_encode(root, sizeof(root)), extension,
-					 (now + LEDGER_EPOCH_OFFSET) / USECS_PER_SEC);
+					 (now + LOG_EPOCH_OFFSET) / USECS_PER_SEC);
 	crypto_sign(public_key, note.data, note.len, signature);
 	appendStringInfo(&note, "\n%s", note_signature_line(origin, id, signature, sizeof(signature)));
 

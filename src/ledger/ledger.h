@@ -34,6 +34,10 @@
 #define LEDGER_MAX_GROUPS		8
 #define LEDGER_MAX_LOGS			16
 
+/* Between PostgreSQL's epoch and that of Unix, microseconds. */
+#define LOG_EPOCH_OFFSET \
+	((int64) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY)
+
 /*
  * Other libraries of the server can see these functions: the tests have a
  * module that appends records of its own format.
