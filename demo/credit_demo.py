@@ -18,11 +18,11 @@ try:
     import sklearn
 except ImportError as e:
     sys.exit(f"demo: {e}; install the packages listed in demo/packages")
-from chapters import oversight, people, scoring, store, training
+from chapters import evidence, oversight, people, scoring, store, training
 from database import DATABASE, ONLINE
 from present import Failed, Story
 
-CHAPTERS = (store, training, scoring, people, oversight)
+CHAPTERS = (store, training, scoring, people, oversight, evidence)
 
 
 class Demo:
@@ -51,6 +51,7 @@ def further(story):
         [f"SELECT feature_name, value_text FROM {ONLINE} LIMIT 20;", "the online store"],
         ["SELECT * FROM steward.last_access();", "what was masked"],
         ["SELECT * FROM steward.inference_log LIMIT 5;", "what was scored"],
+        ["SELECT * FROM steward.access_log ORDER BY seq DESC LIMIT 5;", "who read what"],
         ["SELECT jsonb_pretty(steward.export_policies());", "all the rules"],
         ["\\dx+ pg_steward", "all there is"],
     ])

@@ -16,6 +16,7 @@ VIEW = "applicant_features"
 ONLINE = f"credit_{VIEW}"           # Feast: {project}_{feature_view}
 MODEL, VERSION = "german-credit", "1.0.0"
 APPLICANTS = 1000
+FIRST = 4001                        # their numbers, made up, begin here
 START = datetime(2025, 1, 1, tzinfo=timezone.utc)
 ALLOWED = [f for f in german.NAMES if f not in german.PROTECTED]
 

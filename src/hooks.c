@@ -18,6 +18,7 @@
 #include "catalog/objectaccess.h"
 #include "executor/executor.h"
 #include "hooks.h"
+#include "ledger/ledger.h"
 #include "miscadmin.h"
 #include "optimizer/planner.h"
 #include "parser/analyze.h"
@@ -259,6 +260,7 @@ steward_object_access(ObjectAccessType access, Oid classId, Oid objectId,
 {
 	if (prev_object_access)
 		prev_object_access(access, classId, objectId, subId, arg);
+	ledger_object_access(access, classId, objectId, subId);
 	access_object_access(access, classId, objectId, subId, arg);
 	audit_object_access(access, classId, objectId);
 }

@@ -8,7 +8,11 @@ from datetime import timedelta
 
 import feast_format as feast
 import german
-from database import OFFLINE, ONLINE, START, connect, message, refusal, rows
+from database import FIRST, OFFLINE, ONLINE, START, connect, message, refusal, rows
+
+# what a server as it was installed leaves open
+SETTINGS = ("setting steward.key_directory", "setting steward.checkpoint_command")
+APPLICANT = 4711                    # about whom somebody asks in the end
 
 
 def _offline(document):
@@ -98,19 +102,19 @@ def break_glass(demo):
     s.step("At three in the morning the glass is broken, on the record")
     with connect("feature_pipeline") as pipeline:
         pipeline.execute(feast.online_write(ONLINE),
-                         feast.online_row(demo.keys[17], "duration_months", "integer", 240, START, START))
+                         feast.online_row(demo.keys[APPLICANT], "duration_months", "integer", 240, START, START))
     s.say("""A faulty load has spoilt a value of the online store, and credits that were granted yesterday are refused.
         Whoever is on call has no right to see any of the data, but may break the glass.""")
     s.gap()
     look = f"""
         SELECT o.feature_name, to_jsonb(f) ->> o.feature_name, o.value_text
-        FROM {ONLINE} o JOIN {OFFLINE} f ON o.entity_key = %s AND f.applicant_id = 17"""
-    begin = f"SELECT steward.break_glass('scores of applicant 17 are wrong', 'INC-4711', '15 minutes', '{{{OFFLINE},{ONLINE}}}')"
+        FROM {ONLINE} o JOIN {OFFLINE} f ON o.entity_key = %s AND f.applicant_id = {APPLICANT}"""
+    begin = f"SELECT steward.break_glass('scores of applicant 4711 are wrong', 'INC-4711', '15 minutes', '{{{OFFLINE},{ONLINE}}}')"
     tried = []
     with connect("risk_team", "credit-scoring") as other:
         tried.append(("risk_team", "without a grant", refusal(other, begin)))
     with connect("on_call") as person, connect("fairness_team") as auditor:
-        tried.append(("on_call", "reads at once", refusal(person, look, (demo.keys[17],))))
+        tried.append(("on_call", "reads at once", refusal(person, look, (demo.keys[APPLICANT],))))
         tried.append(("on_call", "gives no reason", refusal(person, "SELECT steward.break_glass('')")))
         tried.append(("on_call", "wants a whole night",
                       refusal(person, "SELECT steward.break_glass('scores are wrong', duration => '8 hours')")))
@@ -121,26 +125,26 @@ def break_glass(demo):
         s.gap()
 
         s.code("on_call", f"""
-            SELECT steward.break_glass('scores of applicant 17 are wrong', 'INC-4711',
+            SELECT steward.break_glass('scores of applicant 4711 are wrong', 'INC-4711',
                 '15 minutes', '{{{OFFLINE},{ONLINE}}}');
             SELECT o.feature_name, to_jsonb(f) ->> o.feature_name, o.value_text
             FROM {ONLINE} o JOIN {OFFLINE} f ON …;""")
         s.gap()
         person.execute(begin)
-        features = rows(person, look, (demo.keys[17],))
-        values, _ = demo.applicants[16]
+        features = rows(person, look, (demo.keys[APPLICANT],))
+        values, _ = demo.applicants[APPLICANT - FIRST]
         wrong = [row for row in features if row[1].lower() != row[2].lower()]
         shown = wrong + [row for row in features if row[0] in german.PROTECTED]
-        s.table(["feature of applicant 17", "offline", "online", ""],
+        s.table(["feature of applicant 4711", "offline", "online", ""],
                 [[*row, "differs" if row in wrong else ""] for row in shown])
         s.gap()
         s.check(f"all {len(features)} features are seen, unmasked, and one of them is wrong",
                 len(features) == len(german.NAMES) and [w[0] for w in wrong] == ["duration_months"]
                 and all(offline.lower() == str(values[name]).lower() for name, offline, _ in features), features)
-        error = refusal(person, f"UPDATE {ONLINE} SET value_text = '24' WHERE feature_name = 'duration_months'")
+        error = refusal(person, f"UPDATE {ONLINE} SET value_text = '18' WHERE feature_name = 'duration_months'")
         s.check("to read, not to write: " + message(error), error is not None and error.sqlstate == "42501", error)
         person.execute("SELECT steward.end_break_glass()")
-        error = refusal(person, look, (demo.keys[17],))
+        error = refusal(person, look, (demo.keys[APPLICANT],))
         s.check("ended, and at once there is nothing to see: " + message(error),
                 error is not None and error.sqlstate == "42501", error)
         s.gap()
@@ -153,7 +157,7 @@ def break_glass(demo):
                  for i, who, reason, ticket, relations, length, ended in record], wrap=("reason", "relations"))
         s.gap()
         s.check("it is on record: who, why, what, how long, and that it was ended",
-                len(record) == 1 and record[0][1:4] == ("on_call", "scores of applicant 17 are wrong", "INC-4711")
+                len(record) == 1 and record[0][1:4] == ("on_call", "scores of applicant 4711 are wrong", "INC-4711")
                 and sorted(record[0][4]) == sorted([f"public.{OFFLINE}", f"public.{ONLINE}"])
                 and record[0][5] == timedelta(minutes=15) and record[0][6] is not None, record)
     with connect() as admin:
@@ -161,8 +165,8 @@ def break_glass(demo):
         s.check("and nobody takes it off, a superuser neither: " + message(error), error is not None, error)
     with connect("feature_pipeline") as pipeline:
         pipeline.execute(feast.online_write(ONLINE), feast.online_row(
-            demo.keys[17], "duration_months", "integer", values["duration_months"], START, START))
-        repaired = rows(pipeline, look, (demo.keys[17],))
+            demo.keys[APPLICANT], "duration_months", "integer", values["duration_months"], START, START))
+        repaired = rows(pipeline, look, (demo.keys[APPLICANT],))
     s.check("the pipeline has repaired the value", all(a.lower() == b.lower() for _, a, b in repaired), repaired)
 
 
@@ -178,8 +182,9 @@ def doctor(demo):
         if known:
             s.table(["severity", "object", "finding", "remedy"], known, wrap=("object", "finding", "remedy"))
             s.gap()
-        s.check("it finds nothing amiss in all that was told here"
-                + (", but what was so on this server before" if known else ""), known == demo.before, known)
+        told = [f for f in known if f not in demo.before and f[1] not in SETTINGS]
+        s.check("it finds nothing amiss in all that was told here, but what was so on this server before, and settings "
+                "that wait for production", not told, known)
         s.gap()
         s.say("A superuser is in a hurry and takes shortcuts; then it looks again:")
         s.gap()

@@ -13,7 +13,7 @@ import feast_format as feast
 import german
 import model
 from chapters.store import desk_of
-from database import APPLICANTS, MODEL, OFFLINE, ONLINE, VERSION, connect, message, refusal, rows
+from database import APPLICANTS, FIRST, MODEL, OFFLINE, ONLINE, VERSION, connect, message, refusal, rows
 from identity import AUDIENCE, ISSUER, IdentityProvider
 from pooler import Pooler
 
@@ -107,7 +107,7 @@ def score(demo):
     s.step("They score 1,000 applicants with that very model, and each is logged")
     read = feast.online_read(ONLINE, True)
     batches = {}
-    for i, (values, _) in enumerate(demo.applicants, 1):
+    for i, (values, _) in enumerate(demo.applicants, FIRST):
         of_desk = batches.setdefault(desk_of(values), [[]])
         if len(of_desk[-1]) == 50:
             of_desk.append([])

@@ -12,7 +12,7 @@ import psycopg
 
 import feast_format as feast
 import german
-from database import ALLOWED, APPLICANTS, DATABASE, MARK, OFFLINE, ONLINE, START, connect, message, refusal, rows
+from database import ALLOWED, APPLICANTS, DATABASE, FIRST, MARK, OFFLINE, ONLINE, START, connect, message, refusal, rows
 
 HERE = Path(__file__).resolve().parent.parent
 
@@ -41,8 +41,8 @@ def the_data(demo):
         pipeline.execute((HERE / "schema.sql").read_text())
         columns = ["applicant_id", "event_timestamp", "created"] + german.NAMES + ["outcome"]
         with pipeline.cursor().copy(f"COPY {OFFLINE} ({', '.join(columns)}) FROM STDIN") as copy:
-            for i, (values, outcome) in enumerate(demo.applicants, 1):
-                at = START + timedelta(hours=i)
+            for i, (values, outcome) in enumerate(demo.applicants, FIRST):
+                at = START + timedelta(hours=i - FIRST + 1)
                 copy.write_row([i, at, at] + [values[n] for n in german.NAMES] + [outcome])
         pipeline.execute(feast.create_online_table(ONLINE))
         pipeline.execute(f'GRANT SELECT ON "{ONLINE}" TO risk_team, scoring_service, fairness_team, marketing, on_call')
@@ -123,7 +123,7 @@ def materialize(demo):
     s.say(f"""The table {ONLINE} is Feast's own: its schema, its key and value formats, its upsert.
         The pipeline owns both tables, and still writes only features that were declared.""")
     s.gap()
-    demo.keys = {i: feast.entity_key("applicant_id", i) for i in range(1, APPLICANTS + 1)}
+    demo.keys = {i: feast.entity_key("applicant_id", i) for i in range(FIRST, FIRST + APPLICANTS)}
     with connect("feature_pipeline") as pipeline:
         latest = rows(pipeline, feast.latest_rows(OFFLINE, "applicant_id", german.NAMES),
                       (START, START + timedelta(days=365)))
@@ -138,10 +138,10 @@ def materialize(demo):
         with pipeline.cursor().copy("COPY applicant_desk (applicant, desk) FROM STDIN (FORMAT binary)") as copy:
             copy.set_types(["bytea", "text"])
             for i, key in demo.keys.items():
-                copy.write_row([key, desk_of(demo.applicants[i - 1][0])])
+                copy.write_row([key, desk_of(demo.applicants[i - FIRST][0])])
         count, = rows(pipeline, f'SELECT count(*) FROM "{ONLINE}"')[0]
         s.check(f"Feast's upsert, 200 of them twice: {count:,} values", count == APPLICANTS * len(german.NAMES), count)
-        error = refusal(pipeline, write, feast.online_row(demo.keys[1], "postcode", "text", "20146", START, START))
+        error = refusal(pipeline, write, feast.online_row(demo.keys[FIRST], "postcode", "text", "20146", START, START))
         s.check("a feature that nobody declared is refused: " + message(error),
                 error is not None and error.sqlstate == "42501", error)
         s.check("and the refusal shows no value", error is not None and "20146" not in str(error), str(error))

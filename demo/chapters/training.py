@@ -9,7 +9,7 @@ import json
 import feast_format as feast
 import german
 import model
-from database import ALLOWED, APPLICANTS, MODEL, OFFLINE, ONLINE, VERSION, VIEW, connect, message, refusal, rows
+from database import ALLOWED, APPLICANTS, FIRST, MODEL, OFFLINE, ONLINE, VERSION, VIEW, connect, message, refusal, rows
 
 
 def masks(demo):
@@ -17,7 +17,7 @@ def masks(demo):
     s = demo.s
     s.step("Where a row is seen, a value may still be masked")
     teams = (("risk_team", "credit-scoring"), ("fairness_team", "bias-audit"))
-    lines = f"SELECT applicant_id, {', '.join(german.PROTECTED)} FROM {OFFLINE} WHERE applicant_id < 4 ORDER BY 1"
+    lines = f"SELECT applicant_id, {', '.join(german.PROTECTED)} FROM {OFFLINE} WHERE applicant_id < {FIRST + 3} ORDER BY 1"
     asked = [
         f"SELECT count(*) FROM {OFFLINE}\n    WHERE sex_and_status LIKE 'female%'",
         f"SELECT count(*) FROM {OFFLINE} WHERE age_years = 67",
@@ -48,7 +48,7 @@ def masks(demo):
             [[team, *group] for team, _ in teams for group in groups[team]])
     s.gap()
     truth = [v for v, _ in demo.applicants]
-    real = [(i, *(v[p] for p in german.PROTECTED)) for i, v in enumerate(truth[:3], 1)]
+    real = [(i, *(v[p] for p in german.PROTECTED)) for i, v in enumerate(truth[:3], FIRST)]
     s.check("for bias-audit the fairness team sees the real values", seen["fairness_team"] == real, seen["fairness_team"])
     s.check("the risk team sees masks: a text redacted, an age in brackets of 20 years, nothing at all",
             seen["risk_team"] == [(i, "[redacted]", age // 20 * 20, None) for i, _, age, _ in real], seen["risk_team"])
@@ -70,18 +70,18 @@ def train(demo):
         read = feast.online_read(ONLINE, some_features=True)
         asked = ["credit_amount", "housing"] + german.PROTECTED
         s.code("risk_team", """
-            -- Feast's online read: applicant 1, these features please
+            -- Feast's online read: one applicant, these features please
             SELECT entity_key, feature_name, value, event_ts FROM "credit_applicant_features"
             WHERE entity_key = ANY($1) AND feature_name = ANY($2);""")
         s.gap()
         got = {name: feast.parse_value(value)
-               for _, name, value, _ in rows(risk, read, ([demo.keys[1]], asked), prepare=True)}
+               for _, name, value, _ in rows(risk, read, ([demo.keys[FIRST]], asked), prepare=True)}
         s.table(["feature asked for"] + asked,
                 [["answer"] + [s.format(got[a]) if a in got else "(none)" for a in asked]])
         s.gap()
         s.check("online a feature is a row, and these are not there: " + ", ".join(german.PROTECTED),
                 not set(got) & set(german.PROTECTED) and len(got) == 2, sorted(got))
-        everything = rows(risk, feast.online_read(ONLINE, False), ([demo.keys[1], demo.keys[1000]],))
+        everything = rows(risk, feast.online_read(ONLINE, False), ([demo.keys[FIRST], demo.keys[FIRST + APPLICANTS - 1]],))
         s.check("Feast's read of all features of two applicants finds 2 x 17 values",
                 len(everything) == 2 * len(ALLOWED), len(everything))
         hidden = rows(risk, f"SELECT count(*) FROM {ONLINE} WHERE feature_name = 'age_years' OR value_text ~ 'male'")[0][0]

@@ -129,6 +129,16 @@ SET ROLE regress_mask_user;
 SELECT * FROM regress_v WHERE id < 3 ORDER BY id;
 SELECT * FROM regress_f() LIMIT 1;
 SELECT * FROM regress_g(1);
+-- a view shows where a value comes from; what a function reads, and what another statement kept, does not
+UPDATE regress_person p SET ssn = v.s FROM regress_v v WHERE v.id = p.id;
+BEGIN;
+UPDATE regress_person p SET ssn = g.g FROM regress_g(1) g WHERE p.id = 1;
+CREATE TEMPORARY TABLE regress_kept AS SELECT id, ssn FROM regress_person;
+UPDATE regress_person p SET ssn = k.ssn FROM regress_kept k WHERE k.id = p.id AND p.id = 2;
+RESET ROLE;
+SELECT id, ssn FROM regress_person WHERE id IN (1, 2) ORDER BY id;
+ROLLBACK;
+SET ROLE regress_mask_user;
 UPDATE regress_v SET salary = 5 WHERE s = 'canary-1!';
 UPDATE regress_v SET salary = 5 WHERE id = 1 RETURNING *;
 -- statistics and plans

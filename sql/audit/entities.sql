@@ -248,6 +248,9 @@ SET ROLE regress_ent_auditor;
 SELECT subject, command, relation_name, decision, outcome FROM steward.who_saw('person', '7') WHERE entity_scope = 'rows';
 SELECT entity_scope, count(*) > 0 FROM steward.who_saw('person', '7') GROUP BY 1 ORDER BY 1;
 SELECT subject, command, relation_name FROM steward.who_saw('part', '6') WHERE entity_scope = 'rows';
+-- a partition is read by itself and through its parent, and does not answer for its sister
+SELECT asked, who, w.command, w.relation_name FROM unnest('{part_1,part_2}'::regclass[]) asked, unnest('{5,6}'::text[]) who,
+    steward.who_saw(asked, who) w WHERE w.entity_scope = 'rows' ORDER BY asked::text, who, w.seq;
 SELECT subject, command, relation_name, outcome, rows_returned FROM steward.who_saw('careful', '2') WHERE entity_scope = 'rows';
 SELECT steward.who_saw('person', '');
 RESET ROLE;

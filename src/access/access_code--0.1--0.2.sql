@@ -301,6 +301,7 @@ CREATE TABLE steward.policy_test (
     query    text,
     relation regclass,
     attnum   smallint,
+    column_name name,
     rows     bigint CHECK (rows >= 0),
     refused  boolean CHECK (refused),
     masked   boolean,
@@ -315,9 +316,18 @@ COMMENT ON COLUMN steward.policy_test.purpose IS 'for which purpose; NULL: none'
 COMMENT ON COLUMN steward.policy_test.query IS 'what is run, a SELECT';
 COMMENT ON COLUMN steward.policy_test.relation IS 'the table of the column that is or is not masked';
 COMMENT ON COLUMN steward.policy_test.attnum IS 'number of that column';
+COMMENT ON COLUMN steward.policy_test.column_name IS 'its name when the test was written: after a restore the number may be another';
 COMMENT ON COLUMN steward.policy_test.rows IS 'expected: so many rows';
 COMMENT ON COLUMN steward.policy_test.refused IS 'expected: insufficient_privilege';
 COMMENT ON COLUMN steward.policy_test.masked IS 'expected: the column is masked, at least in some cells, or is not';
+
+CREATE FUNCTION steward.tested_column(test steward.policy_test) RETURNS smallint
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT coalesce((SELECT a.attnum FROM pg_attribute a
+                     WHERE a.attrelid = test.relation AND a.attname = test.column_name AND a.attnum > 0 AND NOT a.attisdropped), test.attnum)
+$$;
+REVOKE ALL ON FUNCTION steward.tested_column(steward.policy_test) FROM PUBLIC;
+COMMENT ON FUNCTION steward.tested_column(steward.policy_test) IS 'internal: the number of the column that a test is about';
 
 CREATE TABLE steward.policy_test_author (
     test text COLLATE "C" PRIMARY KEY REFERENCES steward.policy_test ON UPDATE CASCADE ON DELETE CASCADE,
@@ -358,12 +368,12 @@ DECLARE
     outcome text;
 BEGIN
     FOR t IN
-        SELECT p.*, a.role AS author, r.rolname, w.rolname AS author_name, col.attname AS column_name
+        SELECT p.*, a.role AS author, r.rolname, w.rolname AS author_name, col.attname AS tested, col.attnum AS tested_number
         FROM steward.policy_test p
         LEFT JOIN steward.policy_test_author a ON a.test = p.name
         LEFT JOIN pg_roles r ON r.oid = p.role
         LEFT JOIN pg_roles w ON w.oid = a.role
-        LEFT JOIN pg_attribute col ON col.attrelid = p.relation AND col.attnum = p.attnum AND NOT col.attisdropped
+        LEFT JOIN pg_attribute col ON col.attrelid = p.relation AND col.attnum = steward.tested_column(p) AND NOT col.attisdropped
         ORDER BY p.name
     LOOP
         as_expected := false;
@@ -373,14 +383,14 @@ BEGIN
             WHEN t.masked THEN 'masked' ELSE 'not masked' END;
         IF t.rolname IS NULL THEN
             outcome := 'the role was dropped';
-        ELSIF t.query IS NULL AND t.column_name IS NULL THEN
+        ELSIF t.query IS NULL AND t.tested IS NULL THEN
             outcome := 'the column was dropped';
         ELSIF t.query IS NOT NULL AND t.author_name IS NULL THEN
             outcome := 'the role that wrote the test was dropped';
         ELSIF t.query IS NOT NULL AND NOT steward.may_act_as(t.author, t.role) THEN
             outcome := format('role "%s", which wrote the test, may no longer act as role "%s"', t.author_name, t.rolname);
         ELSE
-            SELECT * INTO result FROM steward.try_policy_test(t.role, t.purpose, t.query, t.relation, t.attnum);
+            SELECT * INTO result FROM steward.try_policy_test(t.role, t.purpose, t.query, t.relation, t.tested_number);
             outcome := CASE
                 WHEN result.state = '42501' THEN 'refused: ' || result.message
                 -- messages of other classes may show values
@@ -457,10 +467,10 @@ BEGIN
                 'unless_purposes', steward.text_set(m.unless_purposes),
                 'unless_roles', steward.role_names(ARRAY(SELECT r.role::oid FROM steward.column_mask_role r
                                                          WHERE r.relation = m.relation AND r.mask = m.name)),
-                'mask_expr', steward.canonical_expression(m.relation, m.attnum, steward.carried_mask(m.relation, m.name)),
+                'mask_expr', steward.canonical_expression(m.relation, a.attnum, steward.carried_mask(m.relation, m.name)),
                 'when_expr', steward.canonical_expression(m.relation, 0::smallint, steward.carried_expression(m.relation, ('mask.' || m.name)::name, m.relation, true))))
                 ORDER BY m.name::text COLLATE "C")
-            FROM steward.column_mask m JOIN pg_attribute a ON a.attrelid = m.relation AND a.attnum = m.attnum
+            FROM steward.column_mask m JOIN pg_attribute a ON a.attrelid = m.relation AND a.attnum = steward.masked_column(m.relation, m.name)
             WHERE m.relation = relation_document.relation), '[]'),
         'tags', coalesce((
             SELECT jsonb_object_agg(t.column_name, t.tags)
@@ -504,7 +514,7 @@ BEGIN
                 'relation', steward.qualified_name(t.relation), 'column_name', a.attname,
                 'rows', t.rows, 'refused', t.refused, 'masked', t.masked)) ORDER BY t.name)
             FROM steward.policy_test t JOIN pg_roles r ON r.oid = t.role
-            LEFT JOIN pg_attribute a ON a.attrelid = t.relation AND a.attnum = t.attnum AND NOT a.attisdropped
+            LEFT JOIN pg_attribute a ON a.attrelid = t.relation AND a.attnum = steward.tested_column(t) AND NOT a.attisdropped
             WHERE t.masked IS NULL OR a.attname IS NOT NULL), '[]'));
 END
 $$;
@@ -895,9 +905,9 @@ BEGIN
             RAISE EXCEPTION 'role "%" may not act as role "%"', steward.subject_role(), spec ->> 'role'
                 USING ERRCODE = 'insufficient_privilege', HINT = 'The query of a test runs as its role: a member of it, or a superuser, writes it.';
         END IF;
-        INSERT INTO steward.policy_test (name, role, purpose, query, relation, attnum, rows, refused, masked)
+        INSERT INTO steward.policy_test (name, role, purpose, query, relation, attnum, column_name, rows, refused, masked)
         VALUES (spec ->> 'name', tester, spec ->> 'purpose', spec ->> 'query', relation,
-                (SELECT a.attnum FROM pg_attribute a WHERE a.attrelid = relation AND a.attname::text = spec ->> 'column_name'),
+                (SELECT a.attnum FROM pg_attribute a WHERE a.attrelid = relation AND a.attname::text = spec ->> 'column_name'), spec ->> 'column_name',
                 (spec ->> 'rows')::bigint, (spec ->> 'refused')::boolean, (spec ->> 'masked')::boolean);
         INSERT INTO steward.policy_test_author (test, role) VALUES (spec ->> 'name', author);
     END CASE;
@@ -942,7 +952,7 @@ BEGIN
         -- what no document can name
         DELETE FROM steward.policy_test t
         WHERE NOT EXISTS (SELECT FROM pg_roles r WHERE r.oid = t.role)
-           OR (t.masked IS NOT NULL AND NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = t.relation AND a.attnum = t.attnum AND NOT a.attisdropped));
+           OR (t.masked IS NOT NULL AND NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = t.relation AND a.attnum = steward.tested_column(t) AND NOT a.attisdropped));
     END IF;
     BEGIN
         FOR step IN

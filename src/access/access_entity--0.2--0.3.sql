@@ -94,6 +94,17 @@ $$;
 REVOKE ALL ON FUNCTION steward.relations_below(oid) FROM PUBLIC;
 COMMENT ON FUNCTION steward.relations_below(oid) IS 'internal: a table, its partitions and its inheritance children, at any depth';
 
+CREATE FUNCTION steward.relations_above(relation oid) RETURNS bigint[]
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    WITH RECURSIVE above (relid) AS (
+        SELECT i.inhparent FROM pg_inherits i WHERE i.inhrelid = relation
+        UNION
+        SELECT i.inhparent FROM above a JOIN pg_inherits i ON i.inhrelid = a.relid)
+    SELECT coalesce(array_agg(a.relid::bigint), '{}') FROM above a
+$$;
+REVOKE ALL ON FUNCTION steward.relations_above(oid) FROM PUBLIC;
+COMMENT ON FUNCTION steward.relations_above(oid) IS 'internal: the tables through which a partition or an inheritance child is read, at any depth';
+
 -- The numbers are those of events and intents, as access_log has them.
 CREATE FUNCTION steward.records_of_entity(hash bigint) RETURNS TABLE (seq bigint, relation_oid bigint)
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
@@ -128,7 +139,7 @@ COMMENT ON FUNCTION steward.records_of_anybody(bigint[]) IS 'internal: the acces
 CREATE FUNCTION steward.who_saw(relation regclass, entity text) RETURNS SETOF steward.access_log
     LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
 DECLARE
-    relations bigint[] := steward.relations_below(relation);
+    relations bigint[] := steward.relations_below(relation) || steward.relations_above(relation);
     found bigint[];
     anybody bigint[];
 BEGIN
@@ -139,7 +150,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION steward.who_saw(regclass, text) IS
-    'the accesses to a table, its partitions and children in which rows about this person were met (entity_scope rows), and those that may have met anybody (entity_scope scan), by time; entity is the text of the entity column. An index answers. For steward_auditor. Raises insufficient_privilege, null_value_not_allowed, object_not_in_prerequisite_state';
+    'the accesses to a table in which rows about this person were met (entity_scope rows), also those to its partitions and children, and to tables whose partition or child it is (the log does not tell from which partition a row came), and those that may have met anybody (entity_scope scan), by time; entity is the text of the entity column. An index answers. For steward_auditor. Raises insufficient_privilege, null_value_not_allowed, object_not_in_prerequisite_state';
 
 CREATE FUNCTION steward.entity_report(entity text) RETURNS TABLE (
     source text, object text, subject text, purpose text, operation text, result text,

@@ -347,6 +347,7 @@ extern bool is_foreign_key_check(Query *query);
 
 extern bool policy_is_net(const RowSecurityPolicy *native);
 extern void policy_ensure_net(Oid relid);
+extern void policy_replace_net(Oid relid, const CreatePolicyStmt *stmt);
 extern struct ParseState *policy_parse_state(Relation rel, const char *text);
 extern void relation_set_row_security(Oid relid, bool enabled, bool forced);
 

@@ -151,6 +151,40 @@ CREATE FUNCTION steward.refuse_masked_write(relation oid, attnum smallint, value
 COMMENT ON FUNCTION steward.refuse_masked_write(oid, smallint, anyelement) IS
     'in plans: raises insufficient_privilege where a masked value would be written over a real one';
 
+CREATE FUNCTION steward.masked_column(relation oid, mask name) RETURNS smallint
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    -- the last column in ROW(mask, column), which is what the carrier's USING tests
+    SELECT coalesce((
+        SELECT v.match[1]::smallint
+        FROM pg_policy pol, regexp_matches(pol.polqual::text, '\{VAR :varno 1 :varattno (\d+) ', 'g') WITH ORDINALITY AS v (match, n)
+        WHERE pol.polrelid = m.relation AND pol.polname::text = 'mask.' || m.name
+          AND pol.polroles = ARRAY(SELECT r.oid FROM pg_roles r WHERE r.rolname = 'steward_carrier')
+        ORDER BY v.n DESC LIMIT 1), m.attnum)
+    FROM steward.column_mask m
+    WHERE m.relation = masked_column.relation AND m.name = masked_column.mask
+$$;
+REVOKE ALL ON FUNCTION steward.masked_column(oid, name) FROM PUBLIC;
+COMMENT ON FUNCTION steward.masked_column(oid, name) IS
+    'internal: the number of the column that a mask masks, by its carrier: a restore numbers columns anew, column_mask.attnum keeps the number of the database that was dumped';
+
+CREATE FUNCTION steward.renumber_masks(relation regclass) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    mask record;
+BEGIN
+    -- numbers only become smaller: in this order none is taken
+    FOR mask IN
+        SELECT m.name, steward.masked_column(m.relation, m.name) AS attnum FROM steward.column_mask m
+        WHERE m.relation = renumber_masks.relation AND m.attnum <> steward.masked_column(m.relation, m.name)
+        ORDER BY 2
+    LOOP
+        UPDATE steward.column_mask m SET attnum = mask.attnum WHERE m.relation = renumber_masks.relation AND m.name = mask.name;
+    END LOOP;
+END
+$$;
+REVOKE ALL ON FUNCTION steward.renumber_masks(regclass) FROM PUBLIC;
+COMMENT ON FUNCTION steward.renumber_masks(regclass) IS 'internal: puts the numbers of columns that a restore has changed right in column_mask';
+
 CREATE FUNCTION steward.create_mask_carrier(relation regclass, name name, attnum smallint, mask_expr text, when_expr text, creator oid) RETURNS void
     LANGUAGE c AS 'MODULE_PATHNAME', 'steward_create_mask_carrier';
 REVOKE ALL ON FUNCTION steward.create_mask_carrier(regclass, name, smallint, text, text, oid) FROM PUBLIC;
@@ -240,6 +274,7 @@ BEGIN
     role_oids := steward.named_roles(unless_roles);
     PERFORM steward.check_purposes(unless_purposes);
     SELECT r.oid INTO creator FROM pg_catalog.pg_roles r WHERE r.rolname::text = steward.subject_role();
+    PERFORM steward.renumber_masks(relation);
 
     IF EXISTS (SELECT FROM steward.column_mask m WHERE m.relation = create_mask.relation AND m.name::text = create_mask.name) THEN
         IF NOT replace THEN
@@ -369,7 +404,7 @@ BEGIN
              WHERE o.relation = c.relation AND o.attnum = c.attnum AND o.tag <> c.tag AND t.priority = create_tag_mask.priority
              UNION ALL
              SELECT k.name FROM steward.column_mask k
-             WHERE k.relation = c.relation AND k.attnum = c.attnum AND k.priority = create_tag_mask.priority) AS m
+             WHERE k.relation = c.relation AND steward.masked_column(k.relation, k.name) = c.attnum AND k.priority = create_tag_mask.priority) AS m
     WHERE c.tag = create_tag_mask.tag
     ORDER BY c.relation::text, c.attnum, m.name LIMIT 1;
     IF FOUND THEN
@@ -429,6 +464,7 @@ DECLARE
     kept name;
     new_name name;
 BEGIN
+    PERFORM steward.renumber_masks(from_relation), steward.renumber_masks(to_relation);
     FOR mask IN
         SELECT m.*, a.attname, t.attnum AS to_attnum,
                steward.carried_expression(from_relation, pol.polname, to_relation, false) AS qual,

@@ -227,11 +227,6 @@ COMMENT ON FUNCTION steward.authenticate(text, text, text) IS
 CREATE FUNCTION steward.token_findings() RETURNS TABLE (severity text, object text, finding text, remedy text)
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    IF NOT steward.key_directory_is_apart() AND EXISTS (SELECT FROM steward.issuer i WHERE i.jwks IS NULL) THEN
-        RETURN QUERY SELECT 'warning', 'setting steward.key_directory',
-            'the key directory lies in the data directory: every base backup holds the key beside the secrets that it opens',
-            'move the directory elsewhere, set steward.key_directory to that place and restart the server';
-    END IF;
     RETURN QUERY
         SELECT 'warning', CASE WHEN t.role = 0 THEN 'public' ELSE format('role %s', t.role) END,
                'its sessions see governed data only with a token, and there is no issuer of tokens',
@@ -251,4 +246,4 @@ END
 $$;
 REVOKE ALL ON FUNCTION steward.token_findings() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION steward.token_findings() TO steward_admin, steward_officer, steward_auditor;
-COMMENT ON FUNCTION steward.token_findings() IS 'what doctor() finds about tokens and keys';
+COMMENT ON FUNCTION steward.token_findings() IS 'what doctor() finds about tokens';

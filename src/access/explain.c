@@ -630,6 +630,22 @@ explain_decision(Explanation *explanation)
 }
 
 /*
+ * The rows that the role would see of PostgreSQL's own row security once the
+ * glass is broken; NULL where it may not break it.
+ */
+char *
+explain_rows_by_glass(const Explanation *explanation)
+{
+	Expr	   *native;
+
+	if (steward_bypasses(explanation->situation.subject) || !explain_may_break_glass(explanation))
+		return NULL;
+	native = native_predicate(explanation, COMMAND_SELECT, PREDICATE_ROWS);
+	return native == NULL || is_bool_const(native, true) ? pstrdup("all") :
+		expression_in_sql(native, RelationGetRelid(explanation->rel));
+}
+
+/*
  * One row where the role may break the glass.  True where it is broken in
  * this session for the relation: then the decision is told, too.
  */
@@ -673,6 +689,7 @@ explain(Explanation *explanation)
 	Oid			subject = explanation->situation.subject;
 	const Governance *governance = explain_governance(explanation);
 	char	   *problem;
+	bool		denied = false;
 	ListCell   *lc;
 	ListCell   *lc2;
 
@@ -695,7 +712,13 @@ explain(Explanation *explanation)
 			explain_policy(explanation, set, lfirst(lc2));
 	}
 	explain_native_policies(explanation);
-	explain_masks(explanation);
+	if (!steward_bypasses(subject) && explain_unreadable(explanation) == NULL)
+	{
+		Decision	decision = explain_rows(explanation);
+
+		denied = !decision.admitted || is_bool_const(decision.predicate, false);
+	}
+	explain_masks(explanation, denied);
 	if (explanation->governance != NULL)
 		explain_emit(explanation, "history", explanation->relname, "as of today",
 					 "memberships, SUPERUSER and BYPASSRLS of roles, parents of tables, steward.on_no_policy: they have no history", NULL);

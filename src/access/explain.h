@@ -51,6 +51,7 @@ typedef struct Decision
 
 /* explain.c */
 extern Decision explain_rows(const Explanation *explanation);
+extern char *explain_rows_by_glass(const Explanation *explanation);
 extern List *explain_applying_policies(const Explanation *explanation);
 extern char *explain_relation_name(Relation rel);
 extern void explain_emit(const Explanation *explanation, const char *kind, const char *name,
@@ -68,7 +69,7 @@ extern char *explain_unreadable(const Explanation *explanation);
 extern bool explain_may_break_glass(const Explanation *explanation);
 
 /* explain_mask.c */
-extern void explain_masks(Explanation *explanation);
+extern void explain_masks(Explanation *explanation, bool denied);
 extern bool explain_is_lifted(const Explanation *explanation);
 extern Bitmapset *explain_masked_columns(const Explanation *explanation);
 extern List *explain_column_names(Relation rel, const Bitmapset *columns);

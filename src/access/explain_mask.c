@@ -37,6 +37,7 @@ typedef enum MaskVerdict
 	MASK_NO_CELL,				/* its condition is false for everything */
 	MASK_BEATEN,				/* another one always wins */
 	MASK_LIFTED,				/* by break-glass, in this session */
+	MASK_NOTHING_SEEN,			/* the decision is denied */
 	MASK_UNREADABLE				/* of the past: its expressions are lost */
 } MaskVerdict;
 
@@ -203,6 +204,8 @@ mask_reason(const Explanation *explanation, const PolicySet *set, const ColumnMa
 			return psprintf("mask \"%s\" (priority %d) wins in every cell", winner->name, winner->priority);
 		case MASK_LIFTED:
 			return pstrdup("lifted by break-glass");
+		case MASK_NOTHING_SEEN:
+			return pstrdup("nothing is seen: the decision is denied");
 		case MASK_UNREADABLE:
 			return psprintf("it can no longer be read: %s", mask->problem);
 	}
@@ -220,7 +223,7 @@ explain_is_lifted(const Explanation *explanation)
 
 /* One row: a mask. */
 static void
-explain_mask(Explanation *explanation, const PolicySet *set, const ColumnMask *mask)
+explain_mask(Explanation *explanation, const PolicySet *set, const ColumnMask *mask, bool denied)
 {
 	Expr	   *condition = NULL;
 	const ColumnMask *winner = NULL;
@@ -230,6 +233,8 @@ explain_mask(Explanation *explanation, const PolicySet *set, const ColumnMask *m
 
 	if ((verdict == MASK_MASKS || verdict == MASK_UNREADABLE) && explain_is_lifted(explanation))
 		verdict = MASK_LIFTED;
+	if (verdict == MASK_MASKS && denied)
+		verdict = MASK_NOTHING_SEEN;
 	if (verdict == MASK_MASKS)
 		expression = expression_in_sql(expression_instantiate(mask->expr, &explanation->situation),
 									   set->relid);
@@ -264,9 +269,9 @@ explain_lost_masks(Explanation *explanation, const PolicySet *set)
 					 list_nth(lost, i + 2));
 }
 
-/* One row for each mask and column. */
+/* One row for each mask and column; none masks where the decision is denied. */
 void
-explain_masks(Explanation *explanation)
+explain_masks(Explanation *explanation, bool denied)
 {
 	ListCell   *lc;
 	ListCell   *lc2;
@@ -276,7 +281,7 @@ explain_masks(Explanation *explanation)
 		const PolicySet *set = lfirst(lc);
 
 		foreach(lc2, set->masks)
-			explain_mask(explanation, set, lfirst(lc2));
+			explain_mask(explanation, set, lfirst(lc2), denied);
 		if (explanation->governance != NULL)
 			explain_lost_masks(explanation, set);
 	}

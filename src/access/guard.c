@@ -305,12 +305,15 @@ before_policy(List *roles)
  * carries one of ours (a dump that is being restored creates those).
  */
 static void
-before_permissive_policy(CreatePolicyStmt *stmt)
+before_create_policy(CreatePolicyStmt *stmt)
 {
 	Oid			relid = RangeVarGetRelid(stmt->table, NoLock, true);
 
-	if (OidIsValid(relid) && access_is_governed(relid) && !guard_names_carrier(stmt->roles) &&
-		steward_owns_relation(relid))
+	if (!OidIsValid(relid) || !access_is_governed(relid) || !steward_owns_relation(relid))
+		return;
+	if (strcmp(stmt->policy_name, NET_POLICY) == 0)
+		policy_replace_net(relid, stmt);
+	else if (stmt->permissive && !guard_names_carrier(stmt->roles))
 		policy_ensure_net(relid);
 }
 
@@ -338,9 +341,10 @@ access_before_utility(PlannedStmt *pstmt, const char *query_string, ProcessUtili
 			break;
 		case T_CreatePolicyStmt:
 			if (steward_is_created())
+			{
 				before_policy(((CreatePolicyStmt *) stmt)->roles);
-			if (steward_is_created() && ((CreatePolicyStmt *) stmt)->permissive)
-				before_permissive_policy((CreatePolicyStmt *) stmt);
+				before_create_policy((CreatePolicyStmt *) stmt);
+			}
 			break;
 		case T_AlterPolicyStmt:
 			if (steward_is_created())

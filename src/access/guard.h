@@ -78,7 +78,7 @@ extern void guard_require_allowance(Oid relid, const char *action, const char *d
 extern List *guard_protectors(Oid relid);
 extern bool guard_governs(Oid relid);
 extern bool guard_is_protected(Oid relid);
-extern bool guard_anything_protected(void);
+extern char *guard_name_protected(int limit);
 extern List *guard_parents(Oid relid);
 extern List *guard_everything(void);
 extern List *guard_unsecured(void);

@@ -98,11 +98,32 @@ all_protected(void)
 	return result;
 }
 
-/* Is there a protected relation?  Reads the table, and without its index. */
-bool
-guard_anything_protected(void)
+/*
+ * Names of the protected relations for an error, at most so many; NULL: there
+ * is none.  Reads the table, and without its index.
+ */
+char *
+guard_name_protected(int limit)
 {
-	return all_protected() != NIL;
+	List	   *relids = all_protected();
+	StringInfoData names;
+	int			n = 0;
+	ListCell   *lc;
+
+	if (relids == NIL)
+		return NULL;
+	initStringInfo(&names);
+	foreach(lc, relids)
+	{
+		if (n++ == limit)
+			break;
+		appendStringInfo(&names, "%s%s", names.len == 0 ? "" : ", ",
+						 quote_qualified_identifier(get_namespace_name(get_rel_namespace(lfirst_oid(lc))),
+													get_rel_name(lfirst_oid(lc))));
+	}
+	if (list_length(relids) > limit)
+		appendStringInfo(&names, " and %d more", list_length(relids) - limit);
+	return names.data;
 }
 
 /* Every governed relation: the protected ones, their partitions and children. */

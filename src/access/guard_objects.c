@@ -52,6 +52,9 @@
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
 
+/* Governed tables that an error names, at most. */
+#define NAMED_TABLES	5
+
 /* ------------------------------------------------------------------------
  * Refusals
  * ------------------------------------------------------------------------
@@ -85,12 +88,14 @@ is_watched(Oid relid)
 static void
 refuse_removal(void)
 {
-	if (guard_anything_protected())
+	char	   *names = guard_name_protected(NAMED_TABLES);
+
+	if (names != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),
 				 errmsg("extension \"pg_steward\" cannot be dropped while it governs tables"),
-				 errdetail("Without it nobody but superusers would see their rows."),
-				 errhint("End their governance with steward.unprotect(relation, reason); the table steward.protected_relation lists them.")));
+				 errdetail("Without it nobody but superusers would see the rows of %s.", names),
+				 errhint("SELECT * FROM steward.prepare_removal() tells what is in the way of removing pg_steward, and what to do; steward.unprotect(relation, reason) ends the governance of a table.")));
 }
 
 /* The policy as it was before this command, and as it is now. */

@@ -442,6 +442,36 @@ policy_ensure_net(Oid relid)
 	CommandCounterIncrement();
 }
 
+/* Is the statement the one that made the net, as a dump has it? */
+static bool
+makes_net(const CreatePolicyStmt *stmt)
+{
+	FuncCall   *call = (FuncCall *) stmt->qual;
+
+	return !stmt->permissive && strcmp(stmt->cmd_name, "all") == 0 && stmt->with_check == NULL &&
+		list_length(stmt->roles) == 1 && linitial_node(RoleSpec, stmt->roles)->roletype == ROLESPEC_PUBLIC &&
+		call != NULL && IsA(call, FuncCall) && call->args == NIL && list_length(call->funcname) == 2 &&
+		strcmp(strVal(linitial(call->funcname)), "steward") == 0 &&
+		strcmp(strVal(lsecond(call->funcname)), "library_enforces") == 0;
+}
+
+/*
+ * CREATE POLICY of the net's name.  A dump brings it, in the order of names: a
+ * policy that came before may have made it already.  Then the very same takes
+ * its place; another one of that name is refused.
+ */
+void
+policy_replace_net(Oid relid, const CreatePolicyStmt *stmt)
+{
+	if (!makes_net(stmt))
+		ereport(ERROR,
+				(errcode(ERRCODE_RESERVED_NAME),
+				 errmsg("policies of governed table \"%s\" cannot be called \"%s\"", get_rel_name(relid), NET_POLICY),
+				 errhint("Choose another name: this policy is made where it is needed.")));
+	drop_native_policy(relid, NET_POLICY);
+	CommandCounterIncrement();
+}
+
 /* Has the relation a permissive native policy of its users? */
 static bool
 has_permissive_policy(Oid relid)

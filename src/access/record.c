@@ -233,6 +233,9 @@ statement_begin_access(Statement *statement, int index)
 
 		access->has_intent = true;
 		audit_wait_durable(position);
+		/* on disk, but perhaps only set aside */
+		if (!RecoveryInProgress())
+			audit_require_log(&access_event_format);
 	}
 }
 

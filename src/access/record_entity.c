@@ -40,7 +40,6 @@
 #define ENTITY_KEY_USE		"pg_steward entity key" /* what the wrapped key is
 													 * bound to */
 #define HASH_KEY_USE		"pg_steward entity hashes"
-#define SHA256_BLOCK		64
 
 #define Anum_entity_key_wrapped		2
 
@@ -51,9 +50,8 @@
 
 static int	entity_limit = 256;
 
-/* The two halves of HMAC's key, and for which table they were read. */
-static uint8 inner_pad[SHA256_BLOCK];
-static uint8 outer_pad[SHA256_BLOCK];
+/* HMAC's key, and for which table it was read. */
+static CryptoHmacKey hmac_key;
 static Oid	key_table = InvalidOid; /* InvalidOid: not known */
 static bool key_usable = false;
 
@@ -62,20 +60,14 @@ static bool key_usable = false;
  * ------------------------------------------------------------------------
  */
 
-/* Makes the halves of HMAC's key. */
+/* Makes HMAC's key. */
 static void
 use_key(const uint8 *entity_key)
 {
 	uint8		key[CRYPTO_SHA256_LENGTH];
 
 	crypto_hmac_sha256(entity_key, CRYPTO_KEY_LENGTH, HASH_KEY_USE, strlen(HASH_KEY_USE), key);
-	memset(inner_pad, 0x36, SHA256_BLOCK);
-	memset(outer_pad, 0x5c, SHA256_BLOCK);
-	for (int i = 0; i < CRYPTO_SHA256_LENGTH; i++)
-	{
-		inner_pad[i] ^= key[i];
-		outer_pad[i] ^= key[i];
-	}
+	crypto_hmac_prepare(&hmac_key, key);
 	crypto_wipe(key, sizeof(key));
 }
 
@@ -165,9 +157,7 @@ hash_entity(const char *text, int len)
 	uint8		digest[CRYPTO_SHA256_LENGTH];
 	uint64		hash;
 
-	/* HMAC-SHA-256, with its key in place already */
-	crypto_sha256_pair(inner_pad, SHA256_BLOCK, utf8, utf8 == text ? len : strlen(utf8), digest);
-	crypto_sha256_pair(outer_pad, SHA256_BLOCK, digest, sizeof(digest), digest);
+	crypto_hmac_prepared(&hmac_key, utf8, utf8 == text ? len : strlen(utf8), digest);
 	if (utf8 != text)
 		pfree(utf8);
 	memcpy(&hash, digest, sizeof(hash));

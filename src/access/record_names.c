@@ -46,6 +46,7 @@ typedef struct RelationNames
 } RelationNames;
 
 static HTAB *relations = NULL;
+static RelationNames *last_entry = NULL;
 
 /* Changes whenever names were forgotten. */
 static uint64 generation = 0;
@@ -162,6 +163,7 @@ record_bytes_of_texts(int field, List *texts)
 static void
 forget_entry(RelationNames *entry)
 {
+	last_entry = NULL;
 	record_bytes_release(&entry->relation);
 	for (int i = 0; i < entry->nsets; i++)
 	{
@@ -258,7 +260,9 @@ record_names(Oid relid, const uint32 *columns, int nwords,
 
 		relations = hash_create("pg_steward names", 64, &ctl, HASH_ELEM | HASH_BLOBS);
 	}
-	entry = hash_search(relations, &relid, HASH_FIND, NULL);
+	entry = last_entry != NULL && last_entry->relid == relid ? last_entry :
+		hash_search(relations, &relid, HASH_FIND, NULL);
+	last_entry = entry;
 	for (int i = 0; entry != NULL && i < entry->nsets; i++)
 	{
 		set = &entry->sets[i];

@@ -47,6 +47,9 @@ typedef struct CachedText
 
 static CachedText *cache = NULL;
 
+/* Where the last text was found. */
+static CachedText *last_found = NULL;
+
 /* The part of the text that is the statement. */
 static const char *
 statement_part(const char *sql, int location, int *len)
@@ -216,13 +219,19 @@ record_text(const char *text, int location, int len)
 	if (text == NULL)
 		return NULL;
 	text = statement_part(text, location, &len);
+
+	if (last_found != NULL && last_found->len == len && memcmp(last_found->raw, text, len) == 0)
+		return record_bytes_keep(last_found->text);
 	hash = hash_bytes((const unsigned char *) text, len);
 	if (cache == NULL)
 		cache = MemoryContextAllocZero(TopMemoryContext, CACHE_SIZE * sizeof(CachedText));
 	entry = &cache[hash & (CACHE_SIZE - 1)];
 	if (entry->raw != NULL && entry->hash == hash && entry->len == len &&
 		memcmp(entry->raw, text, len) == 0)
+	{
+		last_found = entry;
 		return record_bytes_keep(entry->text);
+	}
 
 	field = make_text(text, len);
 	if (field != NULL && len <= MAX_CACHED_TEXT)
@@ -250,6 +259,7 @@ record_raw_text(const char *text, int location, int len)
 	if (text == NULL)
 		return NULL;
 	text = statement_part(text, location, &len);
+
 	return make_field(pnstrdup(text, len));
 }
 

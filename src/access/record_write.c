@@ -41,8 +41,19 @@ static const struct config_enum_entry standby_reads_options[] = {
 bool		steward_log_parameters = false;
 static int	standby_reads = STANDBY_READS_DENY;
 
-/* Records are put together here, one after the other. */
-static MemoryContext context = NULL;
+/*
+ * Records are put together here, one after the other.  It is made large enough
+ * when room is reserved.
+ */
+static uint8 *buffer = NULL;
+static Size buffer_size = 0;
+
+/* A record that is put together: no more than record_size() said. */
+typedef struct Draft
+{
+	uint8	   *next;
+	int			field;			/* that is put next */
+} Draft;
 
 static const char *const decisions[] = {
 	[DECISION_ALLOWED] = "allowed",
@@ -92,12 +103,33 @@ record_is_due(Oid relid, AuditLevel level, bool denial)
 	return false;
 }
 
+/* Makes the buffer as large as a record. */
+static void
+enlarge_buffer(Size bytes)
+{
+	uint8	   *larger;
+
+	if (likely(bytes <= buffer_size))
+		return;
+	larger = MemoryContextAlloc(TopMemoryContext, 2 * bytes);
+	if (buffer != NULL)
+		pfree(buffer);
+	buffer = larger;
+	buffer_size = 2 * bytes;
+}
+
 /* Sees to it that so many bytes more can be written without waiting. */
 void
 record_reserve(Statement *statement, Size bytes)
 {
-	if (!RecoveryInProgress())
+	if (RecoveryInProgress())
+		enlarge_buffer(bytes);
+	else
+	{
+		audit_require_log(&access_event_format);
+		enlarge_buffer(bytes);
 		audit_reserve(&statement->reservation, bytes);
+	}
 }
 
 static Size
@@ -118,50 +150,65 @@ record_size(const Statement *statement, const Access *access)
 }
 
 /*
- * Fields, in order.  What is plain ASCII is not converted, for it is also
- * written when that cannot be done.
+ * Fields, in order; what is left out is NULL.  Text is given as it stands in
+ * the record, for it is also written when nothing can be converted.
  */
-static StringInfo
-begin_field(LogRecordBuilder *builder, int field, int nfields)
+static inline void
+begin_field(Draft *draft, int field, int nfields)
 {
-	for (; builder->next < field; builder->next++)
-		appendStringInfoCharMacro(&builder->data, 0);
-	builder->next += nfields;
-	return &builder->data;
+	for (; draft->field < field; draft->field++)
+		*draft->next++ = 0;
+	draft->field += nfields;
 }
 
-static void
-put_ascii(LogRecordBuilder *builder, int field, const char *value, int len)
+static inline void
+put_ascii(Draft *draft, int field, const char *value, uint32 len)
 {
-	StringInfo	out = begin_field(builder, field, 1);
-	char		head[5] = {1, 0, 0, len >> 8, len & 0xff};
+	uint32		head = pg_hton32(len);
 
-	appendBinaryStringInfo(out, head, sizeof(head));
-	appendBinaryStringInfo(out, value, len);
+	begin_field(draft, field, 1);
+	*draft->next++ = 1;
+	memcpy(draft->next, &head, sizeof(head));
+	memcpy(draft->next + sizeof(head), value, len);
+	draft->next += sizeof(head) + len;
 }
 
-static void
-put_bytes(LogRecordBuilder *builder, int field, int nfields, const RecordBytes *bytes)
+static inline void
+put_int(Draft *draft, int field, int64 value)
 {
-	if (bytes != NULL)
-		appendBinaryStringInfo(begin_field(builder, field, nfields), bytes->data, bytes->len);
+	uint64		bytes = pg_hton64((uint64) value);
+
+	begin_field(draft, field, 1);
+	*draft->next++ = 1;
+	memcpy(draft->next, &bytes, sizeof(bytes));
+	draft->next += sizeof(bytes);
+}
+
+static inline void
+put_bytes(Draft *draft, int field, int nfields, const RecordBytes *bytes)
+{
+	if (bytes == NULL)
+		return;
+	begin_field(draft, field, nfields);
+	memcpy(draft->next, bytes->data, bytes->len);
+	draft->next += bytes->len;
 }
 
 /* Identifier of the statement, one of a kind in the cluster. */
 static void
-put_statement_id(LogRecordBuilder *builder, uint64 number)
+put_statement_id(Draft *draft, uint64 number)
 {
-	static char prefix[40];
+	static char prefix[60];
 	static int	prefix_len = 0;
 	static int	prefix_pid = 0;
 
 	if (prefix_pid != MyProcPid)
 	{
-		prefix_len = snprintf(prefix, sizeof(prefix), "%llx.%x.",
+		prefix_len = snprintf(prefix, 40, "%llx.%x.",
 							  (unsigned long long) MyStartTimestamp, MyProcPid);
 		prefix_pid = MyProcPid;
 	}
-	put_ascii(builder, ACCESS_STATEMENT_ID, prefix,
+	put_ascii(draft, ACCESS_STATEMENT_ID, prefix,
 			  prefix_len + pg_ulltoa_n(number, prefix + prefix_len));
 }
 
@@ -196,29 +243,31 @@ get_uint32(const uint8 *p)
 
 /* What is known when the access begins. */
 static void
-put_access(LogRecordBuilder *builder, const Statement *statement, const Access *access)
+put_access(Draft *draft, const Access *access)
 {
-	put_bytes(builder, ACCESS_PURPOSE, 1, access->purpose);
-	put_ascii(builder, ACCESS_COMMAND, access->command, strlen(access->command));
-	put_bytes(builder, ACCESS_RELATION_NAME, 1, access->relation);
-	log_record_int(builder, ACCESS_RELATION_OID, access->relid);
-	put_ascii(builder, ACCESS_DECISION, decisions[access->decision], strlen(decisions[access->decision]));
+	put_bytes(draft, ACCESS_PURPOSE, 1, access->purpose);
+	put_ascii(draft, ACCESS_COMMAND, access->command, strlen(access->command));
+	put_bytes(draft, ACCESS_RELATION_NAME, 1, access->relation);
 }
 
 /* How it ended. */
 static void
-put_outcome(LogRecordBuilder *builder, const Statement *statement, Outcome outcome, const Tally *tally)
+put_outcome(Draft *draft, const Statement *statement, Outcome outcome, const Tally *tally)
 {
 	instr_time	duration;
+	double		milliseconds;
+	int64		bits;
 
-	put_ascii(builder, ACCESS_OUTCOME, outcomes[outcome], strlen(outcomes[outcome]));
+	put_ascii(draft, ACCESS_OUTCOME, outcomes[outcome], strlen(outcomes[outcome]));
 	if (tally->has_returned)
-		log_record_int(builder, ACCESS_ROWS_RETURNED, tally->returned);
+		put_int(draft, ACCESS_ROWS_RETURNED, tally->returned);
 	if (tally->has_affected)
-		log_record_int(builder, ACCESS_ROWS_AFFECTED, tally->affected);
+		put_int(draft, ACCESS_ROWS_AFFECTED, tally->affected);
 	INSTR_TIME_SET_CURRENT(duration);
 	INSTR_TIME_SUBTRACT(duration, statement->started);
-	log_record_float(builder, ACCESS_DURATION_MS, INSTR_TIME_GET_MILLISEC(duration));
+	milliseconds = INSTR_TIME_GET_MILLISEC(duration);
+	memcpy(&bits, &milliseconds, sizeof(bits));
+	put_int(draft, ACCESS_DURATION_MS, bits);
 }
 
 /*
@@ -226,18 +275,34 @@ put_outcome(LogRecordBuilder *builder, const Statement *statement, Outcome outco
  * that stands until there is an outcome.
  */
 static void
-put_entities(LogRecordBuilder *builder, const Access *access, bool is_known)
+put_entities(Draft *draft, const Access *access, bool is_known)
 {
+	const Entities *entities = access->entities;
+
 	if (!access->has_entities)
 		return;
-	if (!is_known || access->entities == NULL || access->entities->beyond)
+	if (!is_known || entities == NULL || entities->beyond)
 	{
-		put_ascii(builder, ACCESS_ENTITY_SCOPE, SCOPE_SCAN, strlen(SCOPE_SCAN));
+		put_ascii(draft, ACCESS_ENTITY_SCOPE, SCOPE_SCAN, strlen(SCOPE_SCAN));
 		return;
 	}
-	if (access->entities->n > 0)
-		log_record_ints(builder, ACCESS_ENTITIES, access->entities->hashes, access->entities->n);
-	put_ascii(builder, ACCESS_ENTITY_SCOPE, SCOPE_ROWS, strlen(SCOPE_ROWS));
+	if (entities->n > 0)
+	{
+		uint32		n = pg_hton32(entities->n);
+
+		begin_field(draft, ACCESS_ENTITIES, 1);
+		*draft->next++ = 1;
+		memcpy(draft->next, &n, sizeof(n));
+		draft->next += sizeof(n);
+		for (int i = 0; i < entities->n; i++)
+		{
+			uint64		hash = pg_hton64((uint64) entities->hashes[i]);
+
+			memcpy(draft->next, &hash, sizeof(hash));
+			draft->next += sizeof(hash);
+		}
+	}
+	put_ascii(draft, ACCESS_ENTITY_SCOPE, SCOPE_ROWS, strlen(SCOPE_ROWS));
 }
 
 /* Appends the value of a field of the record as JSON. */
@@ -325,62 +390,55 @@ AuditPosition
 record_write(Statement *statement, Access *access, const char *kind, const Outcome *outcome,
 			 const Tally *tally, bool reserved)
 {
-	MemoryContext old;
-	LogRecordBuilder builder;
+	Draft		draft = {0};
 	LogRecord	record;
 	FullTransactionId transaction = GetTopFullTransactionIdIfAny();
 	bool		is_outcome = strcmp(kind, "outcome") == 0;
-	AuditPosition position = 0;
+	uint64		logged_at = pg_hton64((uint64) (GetCurrentTimestamp() + LOG_EPOCH_OFFSET));
 
-	if (context == NULL)
-		context = AllocSetContextCreate(TopMemoryContext, "pg_steward access record",
-										16 * 1024, 16 * 1024, ALLOCSET_DEFAULT_MAXSIZE);
-	old = MemoryContextSwitchTo(context);
-	log_record_begin(&builder, &access_event_format, GetCurrentTimestamp());
-	put_ascii(&builder, ACCESS_KIND, kind, strlen(kind));
-	put_statement_id(&builder, statement->number);
-	log_record_int(&builder, ACCESS_ACCESS_NO, access->number);
+	enlarge_buffer(record_size(statement, access));
+	memcpy(buffer, &logged_at, sizeof(logged_at));
+	draft.next = buffer + sizeof(logged_at);
+	put_ascii(&draft, ACCESS_KIND, kind, strlen(kind));
+	put_statement_id(&draft, statement->number);
+	put_int(&draft, ACCESS_ACCESS_NO, access->number);
 	if (!is_outcome)
-		put_access(&builder, statement, access);
-	else
-	{
-		log_record_int(&builder, ACCESS_RELATION_OID, access->relid);
-		put_ascii(&builder, ACCESS_DECISION, decisions[access->decision],
-				  strlen(decisions[access->decision]));
-	}
+		put_access(&draft, access);
+	put_int(&draft, ACCESS_RELATION_OID, access->relid);
+	put_ascii(&draft, ACCESS_DECISION, decisions[access->decision],
+			  strlen(decisions[access->decision]));
 	if (outcome != NULL)
-		put_outcome(&builder, statement, *outcome, tally);
+		put_outcome(&draft, statement, *outcome, tally);
 	if (!is_outcome)
-		log_record_int(&builder, ACCESS_QUERY_ID, (int64) statement->query_id);
+		put_int(&draft, ACCESS_QUERY_ID, (int64) statement->query_id);
 	if (FullTransactionIdIsValid(transaction))
-		log_record_int(&builder, ACCESS_TRANSACTION_ID, U64FromFullTransactionId(transaction));
+		put_int(&draft, ACCESS_TRANSACTION_ID, U64FromFullTransactionId(transaction));
 	if (!is_outcome)
-		log_record_int(&builder, ACCESS_POLICY_REVISION, statement->revision);
-	log_record_int(&builder, ACCESS_BACKEND_PID, MyProcPid);
+		put_int(&draft, ACCESS_POLICY_REVISION, statement->revision);
+	put_int(&draft, ACCESS_BACKEND_PID, MyProcPid);
 	if (tally != NULL && tally->error != 0)
-		put_ascii(&builder, ACCESS_ERROR_CODE, unpack_sql_state(tally->error), 5);
+		put_ascii(&draft, ACCESS_ERROR_CODE, unpack_sql_state(tally->error), 5);
 	if (!is_outcome)
 	{
-		put_bytes(&builder, ACCESS_SESSION_ROLE, ACCESS_COLUMNS - ACCESS_SESSION_ROLE, access->person);
-		put_bytes(&builder, ACCESS_COLUMNS, 1, access->column_names);
-		put_bytes(&builder, ACCESS_QUERY_TEXT, 1, statement->text);
-		put_bytes(&builder, ACCESS_PARAMETERS, 1, statement->parameters);
-		put_bytes(&builder, ACCESS_REASON, 1, access->reason);
+		put_bytes(&draft, ACCESS_SESSION_ROLE, ACCESS_COLUMNS - ACCESS_SESSION_ROLE, access->person);
+		put_bytes(&draft, ACCESS_COLUMNS, 1, access->column_names);
+		put_bytes(&draft, ACCESS_QUERY_TEXT, 1, statement->text);
+		put_bytes(&draft, ACCESS_PARAMETERS, 1, statement->parameters);
+		put_bytes(&draft, ACCESS_REASON, 1, access->reason);
 	}
-	put_entities(&builder, access, outcome != NULL);
-	log_record_end(&builder);
-	MemoryContextSwitchTo(old);
+	put_entities(&draft, access, outcome != NULL);
+	begin_field(&draft, ACCESS_FIELD_COUNT, 0);
 
-	record.data = (const uint8 *) builder.data.data;
-	record.len = builder.data.len;
+	record.data = buffer;
+	record.len = draft.next - buffer;
+	Assert(record.len <= record_size(statement, access));
 	if (unlikely(RecoveryInProgress()))
 		log_to_server(&record);
 	else if (reserved)
-		position = audit_put_reserved(&statement->reservation, &access_event_format, &record);
+		return audit_put_reserved(&statement->reservation, &access_event_format, &record);
 	else
-		position = audit_put(&access_event_format, &record);
-	MemoryContextReset(context);
-	return position;
+		return audit_put(&access_event_format, &record);
+	return 0;
 }
 
 /* Defines the settings.  Called once, while libraries are preloaded. */

@@ -178,13 +178,26 @@ answer_command(const Explanation *explanation, const char *role)
 	emit(explanation, role, rows, masked);
 }
 
+/* One row where the role may break the glass. */
+static void
+answer_glass(const Explanation *explanation, const char *role)
+{
+	char	   *rows;
+
+	if (explain_governance(explanation)->sets == NIL)
+		return;
+	rows = explain_rows_by_glass(explanation);
+	if (rows != NULL)
+		emit(explanation, role, psprintf("by break-glass: %s", rows), NULL);
+}
+
 /*
- * The same; a policy, mask or attribute that cannot be read fails the
- * statements of the role, and is told in its row, not to the one who asks
+ * One of these answers; a policy, mask or attribute that cannot be read fails
+ * the statements of the role, and is told in its row, not to the one who asks
  * about all.
  */
 static void
-try_answer_command(const Explanation *explanation, const char *role)
+try_answer(void (*answer) (const Explanation *, const char *), const Explanation *explanation, const char *role)
 {
 	MemoryContext context = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
@@ -193,7 +206,7 @@ try_answer_command(const Explanation *explanation, const char *role)
 	MemoryContextSwitchTo(context);
 	PG_TRY();
 	{
-		answer_command(explanation, role);
+		answer(explanation, role);
 		ReleaseCurrentSubTransaction();
 		MemoryContextSwitchTo(context);
 		CurrentResourceOwner = owner;
@@ -236,9 +249,13 @@ answer_for(Explanation *explanation, const Candidate *candidate)
 		{
 			explanation->command = command;
 			if (has_privilege(relid, candidate->roleid, command))
-				try_answer_command(explanation, candidate->name);
+				try_answer(answer_command, explanation, candidate->name);
 		}
 	}
+	explanation->asked = explanation->situation.purpose = NULL;
+	explanation->command = COMMAND_SELECT;
+	if (has_privilege(relid, candidate->roleid, COMMAND_SELECT))
+		try_answer(answer_glass, explanation, candidate->name);
 }
 
 STEWARD_FUNCTION(steward_who_can_access);

@@ -93,6 +93,7 @@ typedef struct AuditReservation
 /* Where a record stands in the queue; grows for ever. */
 typedef uint64 AuditPosition;
 
+LEDGER_API void audit_require_log(const LogFormat *format);
 LEDGER_API void audit_reserve(AuditReservation *reservation, Size bytes);
 LEDGER_API void audit_release(AuditReservation *reservation);
 LEDGER_API AuditPosition audit_put_reserved(AuditReservation *reservation,

@@ -93,6 +93,12 @@ typedef struct AuditSlot
 	char		last_error[AUDIT_ERROR_LENGTH];
 	TimestampTz last_checkpoint_at;
 
+	/*
+	 * By code: the log is damaged and does not open.  Written by the writer
+	 * alone, read without a lock.
+	 */
+	volatile bool refused[AUDIT_MAX_FORMATS];
+
 	/* without a lock; see "Memory ordering" in queue.c */
 	pg_atomic_uint64 durable;	/* all before it is committed and on disk */
 	pg_atomic_uint64 durable_lsn;	/* end of the commit that made it so */
@@ -129,6 +135,7 @@ extern int	audit_queue_size;	/* kB */
 extern LWLock *audit_control_lock(void);
 extern LWLock *audit_slot_lock(const AuditSlot *slot);
 extern Size audit_ring_size(void);
+extern const uint8 *audit_ring_bytes(const AuditSlot *slot, uint64 position, Size len);
 extern void audit_ring_read(const AuditSlot *slot, uint64 position, void *to, Size len);
 
 /* ------------------------------------------------------------------------
@@ -208,13 +215,14 @@ typedef struct Installation
 	Oid			extension;		/* OID of pg_steward in pg_extension */
 	int32		timeline;
 	TimestampTz created_at;
+	bool		damaged;		/* adopted although its logs were */
 } Installation;
 
 extern void installation_init(void);
 extern bool installation_read(Installation *installation);
 extern bool installation_matches(const Installation *installation);
 extern bool installation_is_own(void);
-extern void installation_insert(const char *reason);
+extern void installation_insert(const char *reason, const char *damage);
 extern Oid	audit_table(const char *name);
 extern AuditSlotState installation_check(bool activate);
 extern bool audit_is_restoring(void);

@@ -8,7 +8,8 @@ CREATE TABLE steward.installation (
     created_at        timestamptz NOT NULL,
     adopted_at        timestamptz,
     reason            text,
-    extension         oid NOT NULL
+    extension         oid NOT NULL,
+    damage            text
 );
 COMMENT ON TABLE steward.installation IS 'whose logs these are; the latest row is in force. Where it names another cluster or database, this database is a copy and logs nothing until adopt()';
 COMMENT ON COLUMN steward.installation.id IS 'name of the installation, part of the origin of its checkpoints';
@@ -19,6 +20,7 @@ COMMENT ON COLUMN steward.installation.created_at IS 'when it began';
 COMMENT ON COLUMN steward.installation.adopted_at IS 'when a copy was adopted; NULL: it began with its first record';
 COMMENT ON COLUMN steward.installation.extension IS 'OID of the extension: restored over itself, a dump makes another';
 COMMENT ON COLUMN steward.installation.reason IS 'why the copy was adopted';
+COMMENT ON COLUMN steward.installation.damage IS 'what verify() found then, and was accepted: the logs go on from the hashes of their last records; NULL: nothing';
 
 CREATE FUNCTION steward.installation_changed() RETURNS trigger
     LANGUAGE C AS 'MODULE_PATHNAME', 'steward_installation_changed';
@@ -69,10 +71,52 @@ SELECT pg_catalog.pg_extension_config_dump('steward.installation', '');
 SELECT pg_catalog.pg_extension_config_dump('steward.writer_state', '');
 SELECT pg_catalog.pg_extension_config_dump('steward.set_aside_record', '');
 
-CREATE FUNCTION steward.adopt(reason text) RETURNS void
-    LANGUAGE C STRICT AS 'MODULE_PATHNAME', 'steward_adopt';
-REVOKE ALL ON FUNCTION steward.adopt(text) FROM PUBLIC;
-COMMENT ON FUNCTION steward.adopt(text) IS 'lets a database that was restored, copied or promoted begin an origin of its own for its logs; for superusers';
+CREATE FUNCTION steward.require_adoption() RETURNS void
+    LANGUAGE C AS 'MODULE_PATHNAME', 'steward_require_adoption';
+REVOKE ALL ON FUNCTION steward.require_adoption() FROM PUBLIC;
+COMMENT ON FUNCTION steward.require_adoption() IS 'internal: raises unless a superuser calls, and there is something to adopt';
+
+CREATE FUNCTION steward.begin_origin(reason text, damage text) RETURNS void
+    LANGUAGE C AS 'MODULE_PATHNAME', 'steward_begin_origin';
+REVOKE ALL ON FUNCTION steward.begin_origin(text, text) FROM PUBLIC;
+COMMENT ON FUNCTION steward.begin_origin(text, text) IS 'internal: makes the logs of a copy those of this installation, see adopt()';
+
+CREATE FUNCTION steward.adopt(reason text, accept_damage boolean DEFAULT false)
+    RETURNS TABLE (log text, size bigint, ok boolean, problem text)
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+DECLARE
+    found jsonb;
+    damage text;
+BEGIN
+    PERFORM steward.require_adoption();
+    PERFORM steward.check_text('reason', reason, 10000);
+    BEGIN
+        SELECT jsonb_agg(jsonb_build_object('log', v.log, 'size', v.size, 'ok', v.ok, 'problem', v.problem)),
+               string_agg(format('Log "%s": %s.', v.log, v.problem), ' ') FILTER (WHERE NOT v.ok)
+        INTO found, damage FROM steward.verify() v;
+    EXCEPTION WHEN OTHERS THEN
+        found := '[]';
+        damage := format('They cannot be verified: %s.', SQLERRM);
+    END;
+    IF damage IS NOT NULL AND accept_damage IS NOT TRUE THEN
+        RAISE EXCEPTION 'the logs of this database are damaged'
+            USING ERRCODE = 'data_corrupted', DETAIL = damage,
+                  HINT = 'Restore another backup; or go on with what is there, which the change log will tell: SELECT * FROM steward.adopt(reason, accept_damage => true).';
+    END IF;
+    PERFORM steward.begin_origin(reason, damage);
+    -- directly: until the commit, this database notes no changes
+    INSERT INTO steward.change_outbox (transaction_id, object_kind, action, session_role, subject, object_name, after)
+    SELECT pg_current_xact_id()::text::bigint, 'installation', 'adopt', session_user, steward.subject(), i.id::text,
+           jsonb_build_object('reason', reason, 'logs', found, 'damage', damage)
+    FROM steward.installation i ORDER BY i.created_at DESC LIMIT 1;
+    RETURN QUERY SELECT v.log, v.size, v.ok, v.problem
+        FROM jsonb_to_recordset(found) AS v (log text, size bigint, ok boolean, problem text);
+END
+$$;
+REVOKE ALL ON FUNCTION steward.adopt(text, boolean) FROM PUBLIC;
+COMMENT ON FUNCTION steward.adopt(text, boolean) IS
+    'verifies the logs of a database that was restored, copied or promoted, or one log of which is damaged, and lets it begin an origin of its own for them; tells what verify() found. Damaged logs are refused, unless accept_damage says to go on with them. For superusers, recorded in the change log. Raises insufficient_privilege, object_not_in_prerequisite_state, data_corrupted, null_value_not_allowed';
 
 CREATE FUNCTION steward.audit_status(
     OUT state text, OUT reason text, OUT writer text, OUT writer_pid integer, OUT keeper text, OUT keeper_pid integer,

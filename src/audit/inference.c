@@ -389,7 +389,10 @@ steward_log_inference(PG_FUNCTION_ARGS)
 	memcpy(args, fcinfo->args, sizeof(args));
 	position = put_inference(args);
 	if (inference_durability == INFERENCE_SYNC)
+	{
 		audit_wait_durable(position);
+		audit_require_log(&inference_log_format);
+	}
 	return args[ARG_REQUEST_ID].value;
 }
 
@@ -441,7 +444,10 @@ steward_inference_insert_end(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 				 errmsg("inference_insert_end() is the trigger of view \"steward.inference_insert\"")));
 	if (inference_durability == INFERENCE_SYNC && batch_position != 0)
+	{
 		audit_wait_durable(batch_position);
+		audit_require_log(&inference_log_format);
+	}
 	batch_position = 0;
 	return PointerGetDatum(NULL);
 }

@@ -48,7 +48,8 @@
 #define Anum_installation_adopted_at		6
 #define Anum_installation_reason			7
 #define Anum_installation_extension			8
-#define Natts_installation					8
+#define Anum_installation_damage			9
+#define Natts_installation					9
 
 /* What this process found; forgotten when the table or the schema changes. */
 static bool state_known = false;
@@ -99,6 +100,7 @@ installation_read(Installation *installation)
 		installation->extension = DatumGetObjectId(values[Anum_installation_extension - 1]);
 		installation->timeline = DatumGetInt32(values[Anum_installation_timeline - 1]);
 		installation->created_at = created_at;
+		installation->damaged = !nulls[Anum_installation_damage - 1];
 	}
 	table_endscan(scan);
 	UnregisterSnapshot(snapshot);
@@ -131,9 +133,12 @@ installation_is_own(void)
 		installation_read(&installation) && installation_matches(&installation);
 }
 
-/* Makes a row for this cluster and database; reason NULL: the first one. */
+/*
+ * Makes a row for this cluster and database; reason NULL: the first one; damage:
+ * of its logs, which was accepted; NULL: none.
+ */
 void
-installation_insert(const char *reason)
+installation_insert(const char *reason, const char *damage)
 {
 	Relation	rel = table_open(audit_table("installation"), RowExclusiveLock);
 	TimestampTz now = GetCurrentTimestamp();
@@ -141,9 +146,7 @@ installation_insert(const char *reason)
 	bool		nulls[Natts_installation] = {false};
 	pg_uuid_t	id;
 
-	crypto_random(&id, sizeof(id));
-	id.data[6] = (id.data[6] & 0x0f) | 0x40;
-	id.data[8] = (id.data[8] & 0x3f) | 0x80;
+	crypto_random_uuid(&id);
 	values[Anum_installation_id - 1] = UUIDPGetDatum(&id);
 	values[Anum_installation_system_identifier - 1] = Int64GetDatum((int64) GetSystemIdentifier());
 	values[Anum_installation_database - 1] = ObjectIdGetDatum(MyDatabaseId);
@@ -155,6 +158,9 @@ installation_insert(const char *reason)
 	nulls[Anum_installation_reason - 1] = reason == NULL;
 	if (reason != NULL)
 		values[Anum_installation_reason - 1] = CStringGetTextDatum(reason);
+	nulls[Anum_installation_damage - 1] = damage == NULL;
+	if (damage != NULL)
+		values[Anum_installation_damage - 1] = CStringGetTextDatum(damage);
 	CatalogTupleInsert(rel, heap_form_tuple(RelationGetDescr(rel), values, nulls));
 	CacheInvalidateRelcache(rel);
 	table_close(rel, RowExclusiveLock);
@@ -199,7 +205,7 @@ installation_check(bool activate)
 	if (!installation_read(&installation))
 	{
 		if (activate)
-			installation_insert(NULL);
+			installation_insert(NULL, NULL);
 	}
 	else if (!installation_matches(&installation) || (!activate && is_behind()))
 		return SLOT_DORMANT;
@@ -235,6 +241,18 @@ slot_is_dormant(void)
 	AuditSlot  *slot = audit_my_slot(false);
 
 	return slot != NULL && slot->state == SLOT_DORMANT;
+}
+
+/* Did the writer find that a log is damaged? */
+static bool
+slot_refuses(void)
+{
+	AuditSlot  *slot = audit_my_slot(false);
+
+	for (int code = 0; slot != NULL && code < AUDIT_MAX_FORMATS; code++)
+		if (slot->refused[code])
+			return true;
+	return false;
 }
 
 /* Does this database log?  Asked for every statement on governed relations. */
@@ -333,29 +351,41 @@ steward_installation_changed(PG_FUNCTION_ARGS)
 	PG_RETURN_POINTER(NULL);
 }
 
-STEWARD_FUNCTION(steward_adopt);
+STEWARD_FUNCTION(steward_require_adoption);
+STEWARD_FUNCTION(steward_begin_origin);
 
-/* adopt(reason text) */
+/* require_adoption(): raises unless the caller may adopt, and there is something to adopt */
 Datum
-steward_adopt(PG_FUNCTION_ARGS)
+steward_require_adoption(PG_FUNCTION_ARGS)
 {
-	char	   *reason = text_to_cstring(PG_GETARG_TEXT_PP(0));
 	Installation installation;
 
+	steward_require_preload();
 	PreventCommandIfReadOnly("adopt()");
 	if (!superuser())
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("only a superuser may adopt a database")));
-	LockRelationOid(audit_table("installation"), ShareRowExclusiveLock);
 	if (!installation_read(&installation) ||
-		(installation_matches(&installation) && !slot_is_dormant() &&
+		(installation_matches(&installation) && !slot_is_dormant() && !slot_refuses() &&
 		 installation.timeline == (int32) GetWALInsertionTimeLine()))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("there is nothing to adopt"),
 				 errdetail("The logs of this database are its own.")));
-	installation_insert(reason);
+	PG_RETURN_VOID();
+}
+
+/* begin_origin(reason text, damage text): from the commit on the logs are this installation's */
+Datum
+steward_begin_origin(PG_FUNCTION_ARGS)
+{
+	char	   *reason = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	char	   *damage = PG_ARGISNULL(1) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(1));
+
+	LockRelationOid(audit_table("installation"), ShareRowExclusiveLock);
+	(void) steward_require_adoption(fcinfo);	/* nobody was faster */
+	installation_insert(reason, damage);
 	tell_at_commit = true;
 	PG_RETURN_VOID();
 }
@@ -391,7 +421,17 @@ audit_is_restoring(void)
 		(!installation_read(&installation) || !installation_matches(&installation));
 }
 
-static const LedgerHost host = {tell_identity, audit_is_restoring};
+/* For room ledger: did somebody adopt the logs although they are damaged? */
+static bool
+is_damage_accepted(void)
+{
+	Installation installation;
+
+	return OidIsValid(audit_table("installation")) && installation_read(&installation) &&
+		installation_matches(&installation) && installation.damaged;
+}
+
+static const LedgerHost host = {tell_identity, audit_is_restoring, is_damage_accepted};
 
 static void
 forget_state(Datum arg, Oid relid)

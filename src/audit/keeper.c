@@ -15,6 +15,7 @@
 
 #include "access/xact.h"
 #include "audit/audit_internal.h"
+#include "executor/spi.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "storage/ipc.h"
@@ -102,6 +103,28 @@ keeper_commit(void)
 	PushActiveSnapshot(GetTransactionSnapshot());
 }
 
+/*
+ * Records whose time is over go, one partition a transaction: the lock on the
+ * log is held only while one is dropped.
+ */
+static void
+apply_retention(void)
+{
+	uint64		dropped;
+
+	do
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (SPI_connect() != SPI_OK_CONNECT)
+			elog(ERROR, "SPI_connect failed");
+		if (SPI_execute("SELECT FROM steward.apply_retention(1)", false, 0) != SPI_OK_SELECT)
+			elog(ERROR, "retention could not be applied");
+		dropped = SPI_processed;
+		SPI_finish();
+		keeper_commit();
+	} while (dropped > 0);
+}
+
 static void
 run_task(Task *task)
 {
@@ -187,4 +210,5 @@ void
 keeper_init(void)
 {
 	keeper_add_task("partitions", PARTITIONS_MS, make_partitions);
+	keeper_add_task("retention", PARTITIONS_MS, apply_retention);
 }

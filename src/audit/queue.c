@@ -15,6 +15,8 @@
  *
  * holds at any moment, so a frame for which room was reserved always fits.
  *
+ * - Which logs are refused is told by the writer and read without a lock: who
+ *	 sees it late has queued a record, which is set aside.
  * - The control lock guards which database has which slot, the pauses and the
  *	 requests to the launcher.  The slot's lock guards all else of the slot but
  *	 the atomics.  Whoever takes both takes the control lock first.
@@ -72,13 +74,17 @@
 #include "utils/guc.h"
 
 /* Room that a process keeps from one statement to the next, at most. */
-#define MAX_STANDING	2048
+#define MAX_STANDING	4096
+
+/* Bytes of the ring that are mapped before they are written, at least. */
+#define PAGES_AHEAD		8192
 
 int			audit_max_databases = 8;
 int			audit_queue_size = 8192;
 
 AuditControl *audit_control = NULL;
 static char *rings = NULL;
+static LWLockPadded *locks = NULL;
 
 static AuditSlot *my_slot = NULL;
 static bool counted = false;	/* among the producers of my_slot */
@@ -127,6 +133,7 @@ audit_shmem_init(void)
 
 	audit_control = ShmemInitStruct("pg_steward audit", audit_shmem_size(), &found);
 	rings = (char *) audit_control + MAXALIGN(control_size());
+	locks = GetNamedLWLockTranche("pg_steward");
 	if (found)
 		return;
 	memset(audit_control, 0, control_size());
@@ -147,13 +154,13 @@ audit_shmem_init(void)
 LWLock *
 audit_control_lock(void)
 {
-	return &GetNamedLWLockTranche("pg_steward")[0].lock;
+	return &locks[0].lock;
 }
 
 LWLock *
 audit_slot_lock(const AuditSlot *slot)
 {
-	return &GetNamedLWLockTranche("pg_steward")[1 + (slot - audit_control->slots)].lock;
+	return &locks[1 + (slot - audit_control->slots)].lock;
 }
 
 /* What a process of ours waits for, as pg_stat_activity shows it. */
@@ -226,6 +233,8 @@ take(AuditSlot *slot, Oid dboid)
 	slot->stop = false;
 	slot->last_error_at = slot->last_checkpoint_at = 0;
 	slot->last_error[0] = '\0';
+	for (int i = 0; i < AUDIT_MAX_FORMATS; i++)
+		slot->refused[i] = false;
 	LWLockRelease(audit_slot_lock(slot));
 }
 
@@ -372,15 +381,31 @@ audit_ring_read(const AuditSlot *slot, uint64 position, void *to, Size len)
 	memcpy((char *) to + first, ring_of(slot), len - first);
 }
 
-static void
-ring_write(AuditSlot *slot, uint64 position, const void *from, Size len)
+/* The bytes where they stand in the ring; NULL where they go over its end. */
+const uint8 *
+audit_ring_bytes(const AuditSlot *slot, uint64 position, Size len)
+{
+	Size		at = position % audit_ring_size();
+
+	return at + len <= audit_ring_size() ? (const uint8 *) ring_of(slot) + at : NULL;
+}
+
+/* Copies bytes to a place in the ring; returns the place behind them. */
+static inline Size
+ring_write(AuditSlot *slot, Size at, const void *from, Size len)
 {
 	Size		size = audit_ring_size();
-	Size		at = position % size;
-	Size		first = Min(len, size - at);
+	char	   *ring = ring_of(slot);
+	Size		first = size - at;
 
-	memcpy(ring_of(slot) + at, from, first);
-	memcpy(ring_of(slot), (const char *) from + first, len - first);
+	if (likely(len < first))
+	{
+		memcpy(ring + at, from, len);
+		return at + len;
+	}
+	memcpy(ring + at, from, first);
+	memcpy(ring, (const char *) from + first, len - first);
+	return len - first;
 }
 
 static inline Size
@@ -396,6 +421,21 @@ free_room(const AuditSlot *slot)
 	return audit_ring_size() - (Size) (slot->head - slot->tail) - slot->reserved;
 }
 
+/*
+ * Has the kernel map the pages of the ring that come next, should this process
+ * not have met them: outside of the lock, and by reading, for that maps their
+ * neighbours too.  Where the head stands is only guessed here.
+ */
+static inline void
+meet_pages(const AuditSlot *slot)
+{
+	const volatile char *ring = ring_of(slot);
+	Size		at = ((volatile const AuditSlot *) slot)->head % audit_ring_size();
+
+	(void) ring[at];
+	(void) ring[(at + PAGES_AHEAD) % audit_ring_size()];
+}
+
 /* Puts a frame into reserved room; under the slot's lock. */
 static AuditPosition
 put_frame(AuditSlot *slot, uint8 code, uint8 flags, const void *data, Size len)
@@ -403,8 +443,8 @@ put_frame(AuditSlot *slot, uint8 code, uint8 flags, const void *data, Size len)
 	AuditFrame	frame = {(uint32) len, code, flags, 0};
 
 	Assert(audit_ring_size() - (slot->head - slot->tail) >= frame_size(len));
-	ring_write(slot, slot->head, &frame, sizeof(frame));
-	ring_write(slot, slot->head + sizeof(frame), data, len);
+	(void) ring_write(slot, ring_write(slot, slot->head % audit_ring_size(), &frame, sizeof(frame)),
+					  data, len);
 	slot->head += frame_size(len);
 	slot->records_in++;
 	return slot->head;
@@ -515,6 +555,23 @@ reserve_room(AuditSlot *slot, Size room, Size large)
 	PG_END_TRY();
 }
 
+/*
+ * Raises where the log is damaged and takes no records.  Whoever is about to do
+ * what must be logged asks first; what was queued before is set aside.
+ */
+void
+audit_require_log(const LogFormat *format)
+{
+	AuditSlot  *slot = audit_my_slot(true);
+
+	if (unlikely(slot->refused[format->code]))
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("log \"%s\" is damaged and takes no records", format->name),
+				 errdetail("What must be logged there is refused until the log is whole again."),
+				 errhint("SELECT * FROM steward.verify() and the server log tell more.")));
+}
+
 /* Adds room for one record of that many bytes to the reservation. */
 void
 audit_reserve(AuditReservation *reservation, Size bytes)
@@ -577,6 +634,7 @@ audit_put_reserved(AuditReservation *reservation, const LogFormat *format, const
 	if (slot == NULL)
 		return 0;
 
+	meet_pages(slot);
 	LWLockAcquire(audit_slot_lock(slot), LW_EXCLUSIVE);
 	if (slot->state == SLOT_ABSENT || slot->state == SLOT_FREE)
 		slot->reserved -= promised; /* the log is gone */
@@ -586,8 +644,12 @@ audit_put_reserved(AuditReservation *reservation, const LogFormat *format, const
 		position = put_frame(slot, format->code, 0, record->data, record->len);
 		latch = writer_to_wake(slot, false);
 
-		/* For the next statement, so that it takes the lock once. */
+		/*
+		 * For the next statement, so that it takes the lock once.  What this
+		 * one does not need joins it.
+		 */
 		want = Min(MAX_STANDING, audit_ring_size() / 64);
+		want -= Min(want, reservation->bytes - promised);
 		if (standing < want && want - standing <= free_room(slot) &&
 			slot->reserved + want - standing <= audit_ring_size() / 4 &&
 			!am_walsender)
@@ -652,6 +714,7 @@ audit_put(const LogFormat *format, const LogRecord *record)
 	AuditSlot  *slot = audit_my_slot(true);
 	AuditReservation reservation = {0};
 
+	audit_require_log(format);
 	if (frame_size(record->len) > audit_ring_size() / 4)
 		return put_large(slot, format, record);
 	audit_reserve(&reservation, record->len);

@@ -88,6 +88,10 @@ describe_state(const AuditSlot *slot, const char **reason)
 	if (installation_read(&installation) && installation.timeline != (int32) GetWALInsertionTimeLine())
 		*reason = psprintf("the timeline changed from %d to %u; adopt(reason) acknowledges it",
 						   installation.timeline, GetWALInsertionTimeLine());
+	for (int code = 0; slot != NULL && code < AUDIT_MAX_FORMATS; code++)
+		if (slot->refused[code])
+			*reason = psprintf("log \"%s\" is damaged: what must be logged there is refused; verify() tells more",
+							   ledger_format_by_code(code)->name);
 	return "active";
 }
 

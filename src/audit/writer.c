@@ -14,6 +14,12 @@
  * any other the batch is halved until the record at fault stands alone; it is
  * set aside (steward.set_aside_record), and the rest goes on.
  *
+ * A log that does not open is damaged.  It is refused: whoever is about to do
+ * what must be logged there gets an error (audit_require_log()), what was queued
+ * for it before is set aside, the other logs go on.  The writer tries it again
+ * from time to time.  It opens all logs when it begins, so that damage is found
+ * before the next record.
+ *
  * It runs no user's SQL, fires no trigger and waits for no standby.
  *
  * Copyright (c) 2026, the pg_steward authors
@@ -45,12 +51,13 @@
 #define MAX_BATCH		8192	/* records of a transaction */
 #define MAX_BATCH_BYTES (16 * 1024 * 1024)
 #define KEEPER_UNIT		65536	/* records after which the keeper looks */
-#define NAP_MS			20		/* for which records gather that nobody waits
+#define NAP_MS			50		/* for which records gather that nobody waits
 								 * for */
 #define IDLE_MS			10000
 #define FIRST_DELAY_MS	50		/* after an error */
 #define MAX_DELAY_MS	5000
 #define STOP_RETRY_MS	60000	/* while the server shuts down */
+#define REOPEN_MS		2000	/* before a refused log is tried again */
 
 /* One record of the batch. */
 typedef struct BatchItem
@@ -75,6 +82,13 @@ static MemoryContext batch_context;
 static BatchItem *items;
 static int	nitems;
 static int	batch_limit = MAX_BATCH;
+
+static int	opening = -1;		/* code of the log that is being opened */
+static bool untried[AUDIT_MAX_FORMATS]; /* is to be opened soon */
+static bool any_untried = false;
+static TimestampTz tried_at[AUDIT_MAX_FORMATS];
+static char *refusals[AUDIT_MAX_FORMATS];	/* why they did not open */
+static bool outbox_waits = false;	/* may it hold changes of before? */
 
 static bool position_known = false; /* was steward.writer_state read since the
 									 * last error? */
@@ -141,10 +155,92 @@ ledger_of(uint8 code)
 					(errcode(ERRCODE_UNDEFINED_OBJECT),
 					 errmsg("no audit log has the code %d", code)));
 		old = MemoryContextSwitchTo(ledger_context);
+		opening = code;
 		ledgers[code] = ledger_open(format);
+		opening = -1;
 		MemoryContextSwitchTo(old);
+		if (worker_slot->refused[code])
+		{
+			ereport(LOG, (errmsg("log \"%s\" takes records again", format->name)));
+			worker_slot->refused[code] = false;
+			outbox_waits |= code == change_log_format.code;
+		}
 	}
 	return ledgers[code];
+}
+
+/* The log does not open: it takes no records until it does. */
+static void
+refuse(int code, const ErrorData *error)
+{
+	if (refusals[code] != NULL)
+		pfree(refusals[code]);
+	refusals[code] = MemoryContextStrdup(TopMemoryContext, error->message != NULL ? error->message : "");
+	worker_slot->refused[code] = true;
+	tried_at[code] = GetCurrentTimestamp();
+}
+
+/* All logs are to be opened soon. */
+static void
+try_all(void)
+{
+	memset(untried, true, sizeof(untried));
+	any_untried = outbox_waits = true;
+}
+
+/*
+ * Opens the logs that were not tried yet, and those that are refused where it
+ * is time for that, each in a transaction.  Where the database has no
+ * installation of its own (yet), a restore may be filling them.
+ */
+static void
+try_logs(void)
+{
+	TimestampTz now = GetCurrentTimestamp();
+
+	for (int code = 0; code < AUDIT_MAX_FORMATS; code++)
+	{
+		const LogFormat *format;
+
+		if (!untried[code] &&
+			(!worker_slot->refused[code] || !TimestampDifferenceExceeds(tried_at[code], now, REOPEN_MS)))
+			continue;
+		untried[code] = false;
+		tried_at[code] = now;
+		format = ledger_format_by_code(code);
+		if (format == NULL)
+			continue;
+		begin();
+		if (installation_is_own() && OidIsValid(audit_table(format->name)))
+			(void) ledger_of(code);
+		commit();
+	}
+	any_untried = false;
+}
+
+/*
+ * Moves what is left in the outbox although nobody tells of it any more: the
+ * server crashed, the change log was refused, a copy was adopted.
+ */
+static void
+empty_outbox(void)
+{
+	uint8		code = change_log_format.code;
+
+	if (!outbox_waits || worker_slot->refused[code])
+		return;
+	outbox_waits = false;
+	begin();
+	if (installation_is_own() && OidIsValid(audit_table(change_log_format.name)))
+	{
+		uint64		size = ledger_size(ledger_of(code));
+
+		change_append(ledgers[code]);
+		grew[code] |= ledger_size(ledgers[code]) != size;
+	}
+	commit();
+	if (ledgers[code] != NULL)
+		ledger_after_commit(ledgers[code]);
 }
 
 /* ------------------------------------------------------------------------
@@ -222,7 +318,6 @@ read_batch(uint64 tail, uint64 head, int limit)
 	{
 		BatchItem  *item = &items[nitems];
 		AuditFrame	frame;
-		uint8	   *data;
 
 		audit_ring_read(worker_slot, at, &frame, sizeof(frame));
 		item->code = frame.code;
@@ -231,6 +326,7 @@ read_batch(uint64 tail, uint64 head, int limit)
 		{
 			AuditLarge	large;
 			dsm_segment *segment;
+			uint8	   *data;
 
 			audit_ring_read(worker_slot, at + sizeof(frame), &large, sizeof(large));
 			/* what does not fit any more comes with the next batch */
@@ -244,19 +340,61 @@ read_batch(uint64 tail, uint64 head, int limit)
 				elog(ERROR, "segment of an audit record is gone");
 			memcpy(data, dsm_segment_address(segment), large.length);
 			dsm_detach(segment);
+			item->record.data = data;
 		}
 		else
 		{
+			/* what stands there stays there until the tail moves */
 			item->record.len = frame.length;
-			data = MemoryContextAlloc(batch_context, Max(frame.length, 1));
-			audit_ring_read(worker_slot, at + sizeof(frame), data, frame.length);
+			item->record.data = audit_ring_bytes(worker_slot, at + sizeof(frame), frame.length);
+			if (item->record.data == NULL)
+			{
+				uint8	   *data = MemoryContextAlloc(batch_context, Max(frame.length, 1));
+
+				audit_ring_read(worker_slot, at + sizeof(frame), data, frame.length);
+				item->record.data = data;
+			}
 		}
-		item->record.data = data;
 		bytes += item->record.len;
 		at += MAXALIGN(sizeof(frame) + frame.length);
 		item->end = at;
 		nitems++;
 	}
+}
+
+/* Keeps a record where it does no harm. */
+static void
+set_aside(const BatchItem *item, const ErrorData *error)
+{
+	Relation	rel = table_open(audit_table("set_aside_record"), RowExclusiveLock);
+	const LogFormat *format = ledger_format_by_code(item->code);
+	Datum		values[6];
+	bool		nulls[6] = {false};
+	pg_uuid_t	id;
+	bytea	   *raw = MemoryContextAllocHuge(batch_context, VARHDRSZ + item->record.len);
+
+	SET_VARSIZE(raw, VARHDRSZ + item->record.len);
+	memcpy(VARDATA(raw), item->record.data, item->record.len);
+	crypto_random_uuid(&id);
+	values[0] = UUIDPGetDatum(&id);
+	values[1] = TimestampTzGetDatum(GetCurrentTimestamp());
+	values[2] = CStringGetTextDatum(format != NULL ? format->name : psprintf("%d", item->code));
+	values[3] = CStringGetTextDatum(unpack_sql_state(error->sqlerrcode));
+	values[4] = CStringGetTextDatum(error->message != NULL ? error->message : "");
+	values[5] = PointerGetDatum(raw);
+	CatalogTupleInsert(rel, heap_form_tuple(RelationGetDescr(rel), values, nulls));
+	table_close(rel, RowExclusiveLock);
+}
+
+/* The log is refused: its records of the batch are set aside. */
+static void
+set_aside_refused(uint8 code)
+{
+	ErrorData	error = {.sqlerrcode = ERRCODE_DATA_CORRUPTED,.message = refusals[code]};
+
+	for (int i = 0; i < nitems; i++)
+		if (items[i].code == code)
+			set_aside(&items[i], &error);
 }
 
 /* Appends the batch's records to their logs, each log's in their order. */
@@ -275,6 +413,13 @@ append_batch(void)
 		if (done[code])
 			continue;
 		done[code] = true;
+		if (code == AUDIT_OUTBOX_SIGNAL && worker_slot->refused[change_log_format.code])
+			continue;			/* the outbox keeps them */
+		if (worker_slot->refused[code])
+		{
+			set_aside_refused(code);
+			continue;
+		}
 		if (code == AUDIT_OUTBOX_SIGNAL)
 		{
 			change_append(ledger_of(change_log_format.code));
@@ -342,32 +487,6 @@ catch_up(uint64 head)
 	position_known = true;
 }
 
-/* Keeps the batch's first record where it does no harm. */
-static void
-set_aside(const BatchItem *item, const ErrorData *error)
-{
-	Relation	rel = table_open(audit_table("set_aside_record"), RowExclusiveLock);
-	const LogFormat *format = ledger_format_by_code(item->code);
-	Datum		values[6];
-	bool		nulls[6] = {false};
-	pg_uuid_t	id;
-	bytea	   *raw = MemoryContextAllocHuge(batch_context, VARHDRSZ + item->record.len);
-
-	SET_VARSIZE(raw, VARHDRSZ + item->record.len);
-	memcpy(VARDATA(raw), item->record.data, item->record.len);
-	crypto_random(&id, sizeof(id));
-	id.data[6] = (id.data[6] & 0x0f) | 0x40;
-	id.data[8] = (id.data[8] & 0x3f) | 0x80;
-	values[0] = UUIDPGetDatum(&id);
-	values[1] = TimestampTzGetDatum(GetCurrentTimestamp());
-	values[2] = CStringGetTextDatum(format != NULL ? format->name : psprintf("%d", item->code));
-	values[3] = CStringGetTextDatum(unpack_sql_state(error->sqlerrcode));
-	values[4] = CStringGetTextDatum(error->message != NULL ? error->message : "");
-	values[5] = PointerGetDatum(raw);
-	CatalogTupleInsert(rel, heap_form_tuple(RelationGetDescr(rel), values, nulls));
-	table_close(rel, RowExclusiveLock);
-}
-
 /* Writes one batch; false where nothing is queued. */
 static bool
 write_batch(const ErrorData *error)
@@ -420,7 +539,7 @@ sign_checkpoints(bool now)
 	last_checkpoint = at;
 	for (int code = 0; code < AUDIT_MAX_FORMATS; code++)
 	{
-		if (!grew[code])
+		if (!grew[code] || worker_slot->refused[code])
 			continue;
 		begin();
 		(void) ledger_sign_checkpoint(ledger_of(code));
@@ -481,10 +600,14 @@ static ErrorData *
 recover(bool in_batch)
 {
 	ErrorData  *error;
+	int			code = opening;
 	int			delay;
 
+	opening = -1;
 	HOLD_INTERRUPTS();
-	EmitErrorReport();
+	/* a log that is refused already is not told of each time */
+	if (code < 0 || !worker_slot->refused[code])
+		EmitErrorReport();
 	MemoryContextSwitchTo(TopMemoryContext);
 	error = CopyErrorData();
 	FlushErrorState();
@@ -495,6 +618,12 @@ recover(bool in_batch)
 
 	position_known = false;
 	worker_note_error(error);
+	if (code >= 0 && !may_pass(error))
+	{
+		refuse(code, error);
+		FreeErrorData(error);
+		return NULL;
+	}
 	if (failures++ == 0)
 		failing_since = GetCurrentTimestamp();
 	if (in_batch && !may_pass(error) && failures > 1)
@@ -528,15 +657,20 @@ wait_for_work(void)
 
 	LWLockAcquire(audit_slot_lock(slot), LW_EXCLUSIVE);
 	slot->sleep = WRITER_AWAKE;
-	if (worker_terminated())
+	if (worker_terminated() || slot->state == SLOT_WANTED ||
+		(slot->state == SLOT_ACTIVE && any_untried))
 		;
 	else if (slot->head == slot->tail || slot->state == SLOT_DORMANT)
 	{
 		slot->sleep = WRITER_IDLE;
 		timeout = IDLE_MS;
 		for (int i = 0; i < AUDIT_MAX_FORMATS; i++)
+		{
 			if (grew[i] && checkpoint_interval > 0)
 				timeout = Min(timeout, checkpoint_interval * 1000);
+			if (slot->refused[i])
+				timeout = Min(timeout, REOPEN_MS);
+		}
 	}
 	else if (slot->head - slot->tail < audit_ring_size() / 4 &&
 			 pg_atomic_read_u32(&slot->durable_waiters) == 0 &&
@@ -606,11 +740,12 @@ steward_writer_main(Datum arg)
 	ledger_context = AllocSetContextCreate(TopMemoryContext, "pg_steward ledgers", ALLOCSET_DEFAULT_SIZES);
 	batch_context = AllocSetContextCreate(TopMemoryContext, "pg_steward batch", ALLOCSET_DEFAULT_SIZES);
 	last_checkpoint = GetCurrentTimestamp();
+	try_all();
 	pgstat_report_activity(STATE_IDLE, NULL);
 
 	for (;;)
 	{
-		volatile bool in_batch = true;
+		volatile bool in_batch = false;
 
 		CHECK_FOR_INTERRUPTS();
 		worker_reload();
@@ -627,7 +762,14 @@ steward_writer_main(Datum arg)
 				worker_slot->state = installation_check(false);
 				commit();
 				audit_wake_launcher();
+				try_all();
 			}
+			if (worker_slot->state == SLOT_ACTIVE && error == NULL)
+			{
+				try_logs();
+				empty_outbox();
+			}
+			in_batch = true;
 			wrote = write_batch(error);
 			if (wrote || worker_slot->head == worker_slot->tail)
 				failures = 0;

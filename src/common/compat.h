@@ -472,6 +472,13 @@ steward_json_lexer(char *json, int len, int encoding)
 	ExecInsertIndexTuples(info, slot, estate, false, false, NULL, NIL)
 #endif
 
+/* The last leaf page of a btree, locked for reading; access/nbtree.h. */
+#if PG_VERSION_NUM >= 170000
+#define STEWARD_BTREE_RIGHT_END(index) _bt_get_endpoint(index, 0, true)
+#else
+#define STEWARD_BTREE_RIGHT_END(index) _bt_get_endpoint(index, 0, true, NULL)
+#endif
+
 /* Extensions name what they wait for since 17. */
 static inline uint32
 steward_wait_event(const char *name)

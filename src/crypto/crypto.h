@@ -19,6 +19,7 @@
 #define STEWARD_CRYPTO_H
 
 #include "common/common.h"
+#include "utils/uuid.h"
 
 #define CRYPTO_SHA256_LENGTH	32	/* bytes */
 #define CRYPTO_KEY_LENGTH		32	/* bytes, of the master key and of HMAC
@@ -30,7 +31,18 @@ extern void crypto_sha256_pair(const void *head, Size headlen,
 							   const void *data, Size len, uint8 *digest);
 extern void crypto_hmac_sha256(const void *key, Size keylen,
 							   const void *data, Size len, uint8 *mac);
+
+/* A key of CRYPTO_KEY_LENGTH bytes for many HMACs. */
+typedef struct CryptoHmacKey
+{
+	uint32		inner[8];
+	uint32		outer[8];
+} CryptoHmacKey;
+
+extern void crypto_hmac_prepare(CryptoHmacKey *prepared, const uint8 *key);
+extern void crypto_hmac_prepared(const CryptoHmacKey *prepared, const void *data, Size len, uint8 *mac);
 extern void crypto_random(void *buf, Size len);
+extern void crypto_random_uuid(pg_uuid_t *uuid);
 extern bool crypto_equal(const void *a, const void *b, Size len);
 extern void crypto_wipe(void *buf, Size len);
 extern bool base64_decode(const char *text, Size textlen, uint8 **bytes, Size *len);

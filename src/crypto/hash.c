@@ -20,17 +20,12 @@
 
 #include "crypto/crypto.h"
 
-/* SHA-256 of the data, 32 bytes.  Takes nothing that would have to be freed. */
-void
-crypto_sha256(const void *data, Size len, uint8 *digest)
+static void
+fail_sha256(void)
 {
-	SHA256_CTX	ctx;
-
-	if (SHA256_Init(&ctx) != 1 || SHA256_Update(&ctx, data, len) != 1 ||
-		SHA256_Final(digest, &ctx) != 1)
-		ereport(ERROR,
-				(errcode(ERRCODE_INTERNAL_ERROR),
-				 errmsg("could not compute a SHA-256 hash")));
+	ereport(ERROR,
+			(errcode(ERRCODE_INTERNAL_ERROR),
+			 errmsg("could not compute a SHA-256 hash")));
 }
 
 /* SHA-256 of a head and the data after it. */
@@ -41,9 +36,18 @@ crypto_sha256_pair(const void *head, Size headlen, const void *data, Size len, u
 
 	if (SHA256_Init(&ctx) != 1 || SHA256_Update(&ctx, head, headlen) != 1 ||
 		SHA256_Update(&ctx, data, len) != 1 || SHA256_Final(digest, &ctx) != 1)
-		ereport(ERROR,
-				(errcode(ERRCODE_INTERNAL_ERROR),
-				 errmsg("could not compute a SHA-256 hash")));
+		fail_sha256();
+}
+
+/* SHA-256 of the data, 32 bytes.  Takes nothing that would have to be freed. */
+void
+crypto_sha256(const void *data, Size len, uint8 *digest)
+{
+	SHA256_CTX	ctx;
+
+	if (SHA256_Init(&ctx) != 1 || SHA256_Update(&ctx, data, len) != 1 ||
+		SHA256_Final(digest, &ctx) != 1)
+		fail_sha256();
 }
 
 /* HMAC-SHA-256 of the data, 32 bytes. */
@@ -60,6 +64,61 @@ crypto_hmac_sha256(const void *key, Size keylen, const void *data, Size len, uin
 	}
 }
 
+/* What SHA-256 has come to once it has read one block. */
+static void
+hash_block(const uint8 *block, uint32 *state)
+{
+	SHA256_CTX	ctx;
+
+	StaticAssertStmt(sizeof(ctx.h) == 8 * sizeof(uint32), "the state of SHA-256 is eight words");
+	if (SHA256_Init(&ctx) != 1 || SHA256_Update(&ctx, block, SHA256_CBLOCK) != 1)
+		fail_sha256();
+	memcpy(state, ctx.h, sizeof(ctx.h));
+	crypto_wipe(&ctx, sizeof(ctx));
+}
+
+/* Goes on from there with the data, to the end. */
+static void
+hash_after_block(const uint32 *state, const void *data, Size len, uint8 *digest)
+{
+	SHA256_CTX	ctx;
+
+	if (SHA256_Init(&ctx) != 1)
+		fail_sha256();
+	memcpy(ctx.h, state, sizeof(ctx.h));
+	ctx.Nl = SHA256_CBLOCK * BITS_PER_BYTE;
+	if (SHA256_Update(&ctx, data, len) != 1 || SHA256_Final(digest, &ctx) != 1)
+		fail_sha256();
+}
+
+/*
+ * Makes a key of 32 bytes ready for many HMACs: the states of SHA-256 once it
+ * has read the key (RFC 2104, section 4).  They are as secret as the key.
+ */
+void
+crypto_hmac_prepare(CryptoHmacKey *prepared, const uint8 *key)
+{
+	uint8		pad[SHA256_CBLOCK];
+
+	memset(pad, 0x36, sizeof(pad));
+	for (int i = 0; i < CRYPTO_KEY_LENGTH; i++)
+		pad[i] ^= key[i];
+	hash_block(pad, prepared->inner);
+	memset(pad, 0x5c, sizeof(pad));
+	for (int i = 0; i < CRYPTO_KEY_LENGTH; i++)
+		pad[i] ^= key[i];
+	hash_block(pad, prepared->outer);
+	crypto_wipe(pad, sizeof(pad));
+}
+
+/* HMAC-SHA-256 of the data under a key that was made ready, 32 bytes. */
+void
+crypto_hmac_prepared(const CryptoHmacKey *prepared, const void *data, Size len, uint8 *mac)
+{
+	hash_after_block(prepared->inner, data, len, mac);
+	hash_after_block(prepared->outer, mac, CRYPTO_SHA256_LENGTH, mac);
+}
+
 /* Fills the buffer with bytes that nobody can foretell. */
 void
 crypto_random(void *buf, Size len)
@@ -68,6 +127,15 @@ crypto_random(void *buf, Size len)
 		ereport(ERROR,
 				(errcode(ERRCODE_INTERNAL_ERROR),
 				 errmsg("could not generate random bytes")));
+}
+
+/* A UUID of random bits (RFC 9562, version 4). */
+void
+crypto_random_uuid(pg_uuid_t *uuid)
+{
+	crypto_random(uuid->data, UUID_LEN);
+	uuid->data[6] = (uuid->data[6] & 0x0f) | 0x40;
+	uuid->data[8] = (uuid->data[8] & 0x3f) | 0x80;
 }
 
 /* Are the bytes equal?  Takes as long whichever differ. */

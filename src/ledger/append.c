@@ -34,11 +34,24 @@
 #define MAX_CHUNK_ROWS		500
 #define MAX_CHUNK_BYTES		(1024 * 1024)
 
+/* What rows of a partition are put together in; kept for the next ones. */
+typedef struct RowMaker
+{
+	MemoryContext context;		/* NULL: nothing was made */
+	TupleDesc	desc;			/* as the partition had it */
+	LogColumns	columns;
+	MemoryContext rows;			/* of the rows that are being appended */
+	StringInfoData work;
+	int			nslots;
+	TupleTableSlot *slots[MAX_CHUNK_ROWS];
+} RowMaker;
+
 struct Ledger
 {
 	const LogFormat *format;
 	uint64		committed;		/* size at the last commit */
 	TreeEnds	ends;
+	RowMaker	rows;
 };
 
 /*
@@ -111,6 +124,26 @@ read_open_rows(Relation log, const LogFormat *format, uint64 size, Snapshot snap
 }
 
 /*
+ * Where somebody accepted that records are damaged, the log goes on from the
+ * hashes that were left of them: they are what was proven, and verify() goes on
+ * finding the damage.
+ */
+static void
+read_open_hashes(const LogFormat *format, uint64 size, Snapshot snapshot, TreeEnds *ends)
+{
+	uint64		start = size - size % LEDGER_TILE_WIDTH;
+
+	if (start == size)
+		return;
+	ends->count[0] = size - start;
+	if (leaf_table_read(format, start, snapshot, ends->hash[0][0]) != size - start)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("hashes of the last records of log \"%s\" are missing", format->name),
+				 errhint("verify() tells more.")));
+}
+
+/*
  * Reads the size of a log and the open ends of its tree, as the snapshot sees
  * them.  Raises where rows or tiles of them are missing.
  */
@@ -119,7 +152,9 @@ ledger_read_ends(const LogFormat *format, Snapshot snapshot, TreeEnds *ends)
 {
 	Relation	log = table_open(ledger_table(format->name, false), AccessShareLock);
 	uint64		tiles = tile_count(format, 0, snapshot);
-	uint64		size = ledger_rows_end(log, snapshot);
+	bool		accepted = ledger_damage_accepted();
+	uint64		size = accepted ? Max(tiles * LEDGER_TILE_WIDTH, leaf_table_end(format, snapshot)) :
+	ledger_rows_end(log, snapshot);
 	uint8	   *hashes = palloc(LEDGER_TILE_WIDTH * LEDGER_HASH_LENGTH);
 
 	/*
@@ -142,7 +177,10 @@ ledger_read_ends(const LogFormat *format, Snapshot snapshot, TreeEnds *ends)
 
 	memset(ends->count, 0, sizeof(ends->count));
 	ends->size = size;
-	read_open_rows(log, format, size, snapshot, ends);
+	if (accepted)
+		read_open_hashes(format, size, snapshot, ends);
+	else
+		read_open_rows(log, format, size, snapshot, ends);
 	for (int level = 1; level < TREE_LEVELS && (size >> (8 * level)) > 0; level++)
 	{
 		uint64		n = size >> (8 * level);
@@ -182,12 +220,22 @@ ledger_open(const LogFormat *format)
 	PG_END_TRY();
 	UnregisterSnapshot(snapshot);
 	ledger->committed = ledger->ends.size;
+	ledger->rows.context = NULL;
 	return ledger;
+}
+
+static void
+forget_rows(RowMaker *rows)
+{
+	if (rows->context != NULL)
+		MemoryContextDelete(rows->context);
+	rows->context = NULL;
 }
 
 void
 ledger_close(Ledger *ledger)
 {
+	forget_rows(&ledger->rows);
 	pfree(ledger);
 }
 
@@ -225,27 +273,39 @@ store_tile(void *arg, int level, uint64 index, const uint8 *hashes)
 	tile_store(arg, level, index, hashes);
 }
 
+/* Makes ready to put together rows of the partition. */
+static void
+prepare_rows(RowMaker *rows, const LogFormat *format, Relation rel)
+{
+	MemoryContext context;
+	MemoryContext old_context;
+
+	if (rows->context != NULL && equalTupleDescs(rows->desc, RelationGetDescr(rel)))
+		return;
+	forget_rows(rows);
+	context = AllocSetContextCreate(CurrentMemoryContext, "pg_steward row maker", ALLOCSET_DEFAULT_SIZES);
+	old_context = MemoryContextSwitchTo(context);
+	rows->desc = CreateTupleDescCopyConstr(RelationGetDescr(rel));
+	log_columns_find(&rows->columns, format, rel);
+	initStringInfo(&rows->work);
+	rows->rows = AllocSetContextCreate(context, "pg_steward rows", ALLOCSET_DEFAULT_SIZES);
+	rows->nslots = 0;
+	MemoryContextSwitchTo(old_context);
+	MemoryContextSetParent(context, TopMemoryContext);
+	rows->context = context;
+}
+
 /* Makes the row of one record in the slot, and its leaf. */
 static void
-make_row(Ledger *ledger, const LogColumns *columns, const LogRecord *record,
-		 const uint8 *seed, TupleTableSlot *slot, StringInfo entry)
+make_row(Ledger *ledger, const LogRecord *record, const uint8 *seed, TupleTableSlot *slot)
 {
+	RowMaker   *rows = &ledger->rows;
 	uint64		seq = ledger->ends.size;
+	LogLayout	layout;
 	uint8		hash[LEDGER_HASH_LENGTH];
 
-	ExecClearTuple(slot);
-	log_record_decode(columns, record, slot->tts_values, slot->tts_isnull);
-	slot->tts_values[columns->seq - 1] = Int64GetDatum((int64) seq);
-	slot->tts_isnull[columns->seq - 1] = false;
-	if (ledger->format->ngroups > 0)
-	{
-		slot->tts_values[columns->salt - 1] =
-			PointerGetDatum(cstring_to_text_with_len((const char *) seed, LEDGER_SEED_LENGTH));
-		slot->tts_isnull[columns->salt - 1] = false;
-	}
-	ExecStoreVirtualTuple(slot);
-	leaf_entry_of_record(entry, ledger->format, seq, record, seed);
-	leaf_hash(entry->data, entry->len, hash);
+	log_row_of_record(&rows->columns, rows->desc, seq, record, seed, slot, &layout);
+	leaf_of_record(&rows->work, ledger->format, seq, record, &layout, seed, hash);
 	tree_add(&ledger->ends, hash, store_tile, (void *) ledger->format);
 }
 
@@ -253,20 +313,13 @@ make_row(Ledger *ledger, const LogColumns *columns, const LogRecord *record,
 static void
 append_to_partition(Ledger *ledger, Relation rel, int n, const LogRecord *records)
 {
+	RowMaker   *rows = &ledger->rows;
 	EState	   *estate = CreateExecutorState();
 	ResultRelInfo *info = makeNode(ResultRelInfo);
 	CommandId	cid = GetCurrentCommandId(true);
-	TupleTableSlot *slots[MAX_CHUNK_ROWS];
-	int			nslots = 0;
 	uint8		seeds[MAX_CHUNK_ROWS * LEDGER_SEED_LENGTH];
-	LogColumns	columns;
-	StringInfoData entry;
-	MemoryContext row_context = AllocSetContextCreate(CurrentMemoryContext, "pg_steward rows",
-													  ALLOCSET_DEFAULT_SIZES);
-	MemoryContext old_context;
 
-	initStringInfo(&entry);
-	log_columns_find(&columns, ledger->format, rel);
+	prepare_rows(rows, ledger->format, rel);
 	InitResultRelInfo(info, rel, 1, NULL, 0);
 	ExecOpenIndices(info, false);
 
@@ -274,42 +327,37 @@ append_to_partition(Ledger *ledger, Relation rel, int n, const LogRecord *record
 	{
 		Size		bytes = 0;
 		int			chunk = 0;
+		MemoryContext old_context;
 
 		/* one call for all: a call costs more than its bytes */
 		crypto_random(seeds, Min(n - done, MAX_CHUNK_ROWS) * LEDGER_SEED_LENGTH);
-		old_context = MemoryContextSwitchTo(row_context);
+		old_context = MemoryContextSwitchTo(rows->rows);
 		for (; done + chunk < n && chunk < MAX_CHUNK_ROWS && bytes < MAX_CHUNK_BYTES; chunk++)
 		{
-			if (chunk == nslots)
+			if (chunk == rows->nslots)
 			{
-				MemoryContextSwitchTo(old_context);
-				slots[nslots++] = table_slot_create(rel, NULL);
-				MemoryContextSwitchTo(row_context);
+				MemoryContextSwitchTo(rows->context);
+				rows->slots[rows->nslots] = MakeSingleTupleTableSlot(rows->desc, &TTSOpsHeapTuple);
+				rows->nslots++;
+				MemoryContextSwitchTo(rows->rows);
 			}
-			make_row(ledger, &columns, &records[done + chunk],
-					 seeds + chunk * LEDGER_SEED_LENGTH, slots[chunk], &entry);
+			make_row(ledger, &records[done + chunk], seeds + chunk * LEDGER_SEED_LENGTH,
+					 rows->slots[chunk]);
 			bytes += records[done + chunk].len;
 		}
-		heap_multi_insert(rel, slots, chunk, cid, 0, NULL);
+		heap_multi_insert(rel, rows->slots, chunk, cid, 0, NULL);
+		ledger_insert_into_indexes(info, rows->slots, chunk, estate);
 		MemoryContextSwitchTo(old_context);
-
+		ResetPerTupleExprContext(estate);
 		for (int i = 0; i < chunk; i++)
-		{
-			ResetPerTupleExprContext(estate);
-			(void) STEWARD_INSERT_INDEX_TUPLES(info, slots[i], estate);
-			ExecClearTuple(slots[i]);
-		}
-		MemoryContextReset(row_context);
+			ExecClearTuple(rows->slots[i]);
+		MemoryContextReset(rows->rows);
 		CHECK_FOR_INTERRUPTS();
 		done += chunk;
 	}
 
-	for (int i = 0; i < nslots; i++)
-		ExecDropSingleTupleTableSlot(slots[i]);
 	ExecCloseIndices(info);
 	FreeExecutorState(estate);
-	MemoryContextDelete(row_context);
-	pfree(entry.data);
 }
 
 /*

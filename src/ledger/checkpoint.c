@@ -338,7 +338,7 @@ sign(const LogFormat *format, const TreeEnds *ends, bool *fresh)
 	initStringInfo(&note);
 	appendStringInfo(&note, "%s\n" UINT64_FORMAT "\n%s%stime " INT64_FORMAT "\n",
 					 origin, ends->size, base64_encode(root, sizeof(root)), extension,
-					 (now + LEDGER_EPOCH_OFFSET) / USECS_PER_SEC);
+					 (now + LOG_EPOCH_OFFSET) / USECS_PER_SEC);
 	crypto_sign(public_key, note.data, note.len, signature);
 	appendStringInfo(&note, "\n%s", note_signature_line(origin, id, signature, sizeof(signature)));
 
@@ -381,15 +381,32 @@ checkpoint_now(const LogFormat *format)
 	return sign(format, ends, &fresh);
 }
 
+static char *
+checkpoint_asked(FunctionCallInfo fcinfo, const char *function)
+{
+	ledger_require_role(STEWARD_AUDITOR, STEWARD_ADMIN);
+	PreventCommandIfReadOnly(function);
+	return checkpoint_now(ledger_format(text_to_cstring(PG_GETARG_TEXT_PP(0)), false));
+}
+
 STEWARD_FUNCTION(steward_checkpoint);
 
 /* checkpoint(log) */
 Datum
 steward_checkpoint(PG_FUNCTION_ARGS)
 {
-	ledger_require_role(STEWARD_AUDITOR, STEWARD_ADMIN);
-	PreventCommandIfReadOnly("checkpoint()");
-	PG_RETURN_TEXT_P(cstring_to_text(checkpoint_now(ledger_format(text_to_cstring(PG_GETARG_TEXT_PP(0)), false))));
+	PG_RETURN_TEXT_P(note_to_text(checkpoint_asked(fcinfo, "checkpoint()")));
+}
+
+STEWARD_FUNCTION(steward_checkpoint_bytes);
+
+/* checkpoint_bytes(log): the same, for databases whose encoding lacks the dash. */
+Datum
+steward_checkpoint_bytes(PG_FUNCTION_ARGS)
+{
+	char	   *note = checkpoint_asked(fcinfo, "checkpoint_bytes()");
+
+	return bytes_datum(note, strlen(note));
 }
 
 STEWARD_FUNCTION(steward_rotate_key);

@@ -39,6 +39,15 @@ typedef struct Witness
 	NoteKey		key;
 } Witness;
 
+/* Reads the key of a witness, a text of this database. */
+static const char *
+parse_witness_key(const char *text, NoteKey *key)
+{
+	Size		len = strlen(text);
+
+	return note_parse_key(note_from_text(text, &len), key);
+}
+
 STEWARD_FUNCTION(steward_check_witness_key);
 
 /* check_witness_key(verifier key): raises for one that is none. */
@@ -46,7 +55,7 @@ Datum
 steward_check_witness_key(PG_FUNCTION_ARGS)
 {
 	NoteKey		key;
-	const char *problem = note_parse_key(text_to_cstring(PG_GETARG_TEXT_PP(0)), &key);
+	const char *problem = parse_witness_key(text_to_cstring(PG_GETARG_TEXT_PP(0)), &key);
 
 	if (problem == NULL && key.type != NOTE_COSIGNATURE)
 		problem = "it is not of type 4, a key for cosignatures";
@@ -74,7 +83,7 @@ read_witnesses(MemoryContext context)
 		Witness    *witness = palloc(sizeof(Witness));
 
 		witness->name = pstrdup(name);
-		if (note_parse_key(key, &witness->key) == NULL)
+		if (parse_witness_key(key, &witness->key) == NULL)
 			witnesses = lappend(witnesses, witness);
 		MemoryContextSwitchTo(old);
 	}
@@ -144,19 +153,19 @@ store(const LogFormat *format, const CheckpointRecord *record, const Witness *wi
 	values[COSIGNATURE_WITNESS - 1] = CStringGetTextDatum(witness->name);
 	values[COSIGNATURE_COSIGNED_AT - 1] =
 		TimestampTzGetDatum(time_t_to_timestamptz((pg_time_t) Min(time, UINT64CONST(253402300799))));
-	values[COSIGNATURE_LINE - 1] = CStringGetTextDatum(line);
+	values[COSIGNATURE_LINE - 1] = CStringGetTextDatum(line);	/* the same as bytes */
 	ledger_insert_row("cosignature", values, nulls);
 	CommandCounterIncrement();
 }
 
-STEWARD_FUNCTION(steward_add_cosignature);
-
-/* add_cosignature(log, note) */
-Datum
-steward_add_cosignature(PG_FUNCTION_ARGS)
+/* Either add_cosignature(): the note is given as text or as bytes. */
+static void
+add_cosignature(FunctionCallInfo fcinfo, bool bytes)
 {
 	const LogFormat *format;
-	text	   *given = PG_GETARG_TEXT_PP(1);
+	struct varlena *varlena = PG_GETARG_VARLENA_PP(1);
+	const char *given = VARDATA_ANY(varlena);
+	Size		len = VARSIZE_ANY_EXHDR(varlena);
 	MemoryContext context = CurrentMemoryContext;
 	CheckpointRecord *record;
 	Note		note;
@@ -168,7 +177,9 @@ steward_add_cosignature(PG_FUNCTION_ARGS)
 	ledger_require_role(STEWARD_AUDITOR, STEWARD_ADMIN);
 	PreventCommandIfReadOnly("add_cosignature()");
 	format = ledger_format(text_to_cstring(PG_GETARG_TEXT_PP(0)), false);
-	problem = note_parse(VARDATA_ANY(given), VARSIZE_ANY_EXHDR(given), &note);
+	if (!bytes)
+		given = note_from_text(given, &len);
+	problem = note_parse(given, len, &note);
 	if (problem != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -210,6 +221,25 @@ steward_add_cosignature(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("the note has no signature of a known witness"),
 				 errhint("Make a witness known with add_witness(name, verifier_key).")));
+}
+
+STEWARD_FUNCTION(steward_add_cosignature);
+
+/* add_cosignature(log, note) */
+Datum
+steward_add_cosignature(PG_FUNCTION_ARGS)
+{
+	add_cosignature(fcinfo, false);
+	PG_RETURN_VOID();
+}
+
+STEWARD_FUNCTION(steward_add_cosignature_bytes);
+
+/* add_cosignature(log, note) with the note's bytes */
+Datum
+steward_add_cosignature_bytes(PG_FUNCTION_ARGS)
+{
+	add_cosignature(fcinfo, true);
 	PG_RETURN_VOID();
 }
 
@@ -222,14 +252,16 @@ cosignature_lines(const LogFormat *format, const CheckpointRecord *record)
 	TimestampTzGetDatum(record->signed_at)};
 	MemoryContext context = CurrentMemoryContext;
 	char	   *lines;
+	bool		isnull;
 
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
-	if (SPI_execute_with_args("SELECT coalesce(pg_catalog.string_agg(line, '' ORDER BY witness), '') FROM steward.cosignature "
+	if (SPI_execute_with_args("SELECT coalesce(pg_catalog.string_agg(line, ''::pg_catalog.bytea ORDER BY witness), '') FROM steward.cosignature "
 							  "WHERE log = $1 AND size = $2 AND signed_at = $3",
 							  3, types, values, NULL, false, 1) != SPI_OK_SELECT || SPI_processed != 1)
 		elog(ERROR, "the cosignatures could not be read");
-	lines = MemoryContextStrdup(context, SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1));
+	lines = TextDatumGetCString(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
+	lines = MemoryContextStrdup(context, lines);
 	SPI_finish();
 	return lines;
 }

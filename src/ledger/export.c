@@ -210,7 +210,14 @@ export_lines(Export *export, const char *path, const char *query)
 	if (SPI_execute_with_args(query, 1, &type, &value, NULL, false, 0) != SPI_OK_SELECT)
 		elog(ERROR, "\"%s\" could not be exported", path);
 	for (uint64 i = 0; i < SPI_processed; i++)
-		appendStringInfo(&lines, "%s\n", SPI_getvalue(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1));
+	{
+		char	   *line = SPI_getvalue(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1);
+		Size		len = strlen(line);
+
+		line = note_from_text(line, &len);
+		appendBinaryStringInfo(&lines, line, len);
+		appendStringInfoChar(&lines, '\n');
+	}
 	SPI_finish();
 	emit(export, path, lines.data, lines.len);
 }

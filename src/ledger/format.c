@@ -141,7 +141,7 @@ put_time(StringInfo out, TimestampTz value)
 
 	if (TIMESTAMP_NOT_FINITE(value))
 		result = value;			/* the greatest and the least int64 */
-	else if (pg_add_s64_overflow(value, LEDGER_EPOCH_OFFSET, &result))
+	else if (pg_add_s64_overflow(value, LOG_EPOCH_OFFSET, &result))
 		ereport(ERROR,
 				(errcode(ERRCODE_DATETIME_FIELD_OVERFLOW),
 				 errmsg("timestamp is out of the range of a log"),

@@ -60,32 +60,49 @@ leaf_entry_begin(StringInfo entry, const LogFormat *format, uint64 seq)
 	put_int64(entry, (int64) seq);
 }
 
-/* Makes the entry of a new record; raises where it is longer than entries may be. */
+/* Makes the leaf of a new record; raises where its entry is longer than entries may be. */
 void
-leaf_entry_of_record(StringInfo entry, const LogFormat *format, uint64 seq,
-					 const LogRecord *record, const uint8 *seed)
+leaf_of_record(StringInfo work, const LogFormat *format, uint64 seq, const LogRecord *record,
+			   const LogLayout *layout, const uint8 *seed, uint8 *hash)
 {
-	LogLayout	layout;
+	Size		plain = layout->start[1];
+	Size		len = LEDGER_ENTRY_HEADER + plain + format->ngroups * LEDGER_HASH_LENGTH;
+	uint64		number = pg_hton64(seq);
+	uint8	   *next;
+	uint8		head[1 + LEDGER_SEED_LENGTH + 1];
+	uint8		salt[LEDGER_HASH_LENGTH];
 
-	log_record_layout(format, record, &layout);
-	if (LEDGER_ENTRY_HEADER + layout.start[1] + format->ngroups * LEDGER_HASH_LENGTH > LEDGER_MAX_ENTRY)
+	if (len > LEDGER_MAX_ENTRY)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("a record of log \"%s\" is too long", format->name),
 				 errdetail("Its plain fields take %zu bytes; an entry takes at most %d.",
-						   layout.start[1], LEDGER_MAX_ENTRY)));
-	leaf_entry_begin(entry, format, seq);
-	appendBinaryStringInfo(entry, (const char *) record->data, layout.start[1]);
+						   plain, LEDGER_MAX_ENTRY)));
+
+	/* The entry stands behind the tag with which it is hashed. */
+	resetStringInfo(work);
+	enlargeStringInfo(work, 1 + len);
+	next = (uint8 *) work->data;
+	*next++ = TAG_LEAF;
+	*next++ = LEDGER_ENTRY_VERSION;
+	*next++ = format->code;
+	*next++ = format->version;
+	memcpy(next, &number, sizeof(number));
+	next += sizeof(number);
+	memcpy(next, record->data, plain);
+	next += plain;
+
+	memcpy(head + 1, seed, LEDGER_SEED_LENGTH);
 	for (int g = 1; g <= format->ngroups; g++)
 	{
-		uint8		salt[LEDGER_SALT_LENGTH];
-		uint8		commitment[LEDGER_HASH_LENGTH];
-
-		leaf_salt(seed, g, salt);
-		leaf_commitment(salt, g, record->data + layout.start[g],
-						layout.start[g + 1] - layout.start[g], commitment);
-		appendBinaryStringInfo(entry, (const char *) commitment, LEDGER_HASH_LENGTH);
+		head[0] = TAG_SALT;
+		head[1 + LEDGER_SEED_LENGTH] = g;
+		crypto_sha256(head, sizeof(head), salt);
+		leaf_commitment(salt, g, record->data + layout->start[g],
+						layout->start[g + 1] - layout->start[g], next);
+		next += LEDGER_HASH_LENGTH;
 	}
+	crypto_sha256(work->data, 1 + len, hash);
 }
 
 /* Takes the next group out of column "erased"; false where it is damaged. */

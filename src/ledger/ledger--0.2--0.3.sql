@@ -110,7 +110,7 @@ CREATE TABLE steward.checkpoint_record (
     root      bytea NOT NULL CHECK (pg_catalog.length(root) = 32),
     origin    text NOT NULL,
     key_id    bytea NOT NULL,
-    note      text NOT NULL,
+    note      bytea NOT NULL,
     PRIMARY KEY (log, size, signed_at)
 );
 COMMENT ON TABLE steward.checkpoint_record IS 'checkpoints: what was signed of each log, as C2SP signed notes';
@@ -120,7 +120,7 @@ COMMENT ON COLUMN steward.checkpoint_record.signed_at IS 'when it was signed';
 COMMENT ON COLUMN steward.checkpoint_record.root IS 'root of the tree of these records';
 COMMENT ON COLUMN steward.checkpoint_record.origin IS 'name of the log to the world: <installation>.pg-steward/<log>';
 COMMENT ON COLUMN steward.checkpoint_record.key_id IS 'key that signed it, see ledger_key';
-COMMENT ON COLUMN steward.checkpoint_record.note IS 'the signed note';
+COMMENT ON COLUMN steward.checkpoint_record.note IS 'the signed note, in UTF-8 whatever the encoding of the database';
 SELECT steward.make_append_only('steward.checkpoint_record', 'A checkpoint is signed once and for all.');
 SELECT pg_catalog.pg_extension_config_dump('steward.checkpoint_record', '');
 
@@ -132,7 +132,12 @@ COMMENT ON FUNCTION steward.verifier_key(text, integer, bytea) IS
 CREATE FUNCTION steward.checkpoint(log text) RETURNS text
     LANGUAGE c STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'steward_checkpoint';
 COMMENT ON FUNCTION steward.checkpoint(text) IS
-    'signs what is committed in a log and returns the checkpoint, a C2SP signed note; where nothing was added since the last one, that one. For steward_auditor and steward_admin. Raises undefined_object, insufficient_privilege, data_corrupted';
+    'signs what is committed in a log and returns the checkpoint, a C2SP signed note; where nothing was added since the last one, that one. For steward_auditor and steward_admin. Raises undefined_object, insufficient_privilege, data_corrupted, untranslatable_character';
+
+CREATE FUNCTION steward.checkpoint_bytes(log text) RETURNS bytea
+    LANGUAGE c STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'steward_checkpoint_bytes';
+COMMENT ON FUNCTION steward.checkpoint_bytes(text) IS
+    'as checkpoint(), as the bytes of the note in UTF-8: for databases whose encoding has no U+2014, such as LATIN1. For steward_auditor and steward_admin. Raises undefined_object, insufficient_privilege, data_corrupted';
 
 CREATE FUNCTION steward.rotate_key(reason text) RETURNS void
     LANGUAGE c STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'steward_rotate_key';
@@ -142,7 +147,12 @@ COMMENT ON FUNCTION steward.rotate_key(text) IS
 CREATE FUNCTION steward.inclusion_proof(log text, seq bigint) RETURNS text
     LANGUAGE c STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'steward_inclusion_proof';
 COMMENT ON FUNCTION steward.inclusion_proof(text, bigint) IS
-    'proves offline that a record is in a log: a C2SP tlog-proof with the newest checkpoint, signed where none covers the record. For steward_auditor and steward_admin. Raises undefined_object, invalid_parameter_value, insufficient_privilege';
+    'proves offline that a record is in a log: a C2SP tlog-proof with the newest checkpoint, signed where none covers the record. For steward_auditor and steward_admin. Raises undefined_object, invalid_parameter_value, insufficient_privilege, untranslatable_character';
+
+CREATE FUNCTION steward.inclusion_proof_bytes(log text, seq bigint) RETURNS bytea
+    LANGUAGE c STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'steward_inclusion_proof_bytes';
+COMMENT ON FUNCTION steward.inclusion_proof_bytes(text, bigint) IS
+    'as inclusion_proof(), as bytes: for databases whose encoding has no U+2014, such as LATIN1. For steward_auditor and steward_admin. Raises undefined_object, invalid_parameter_value, insufficient_privilege';
 
 CREATE FUNCTION steward.consistency_proof(log text, old_size bigint, new_size bigint) RETURNS bytea[]
     LANGUAGE c STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'steward_consistency_proof';
@@ -154,3 +164,9 @@ CREATE FUNCTION steward.verify(log text DEFAULT NULL, known_checkpoint text DEFA
     LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'steward_verify';
 COMMENT ON FUNCTION steward.verify(text, text) IS
     'checks a log, or all of them, record by record against its tree and its checkpoints, and against a checkpoint that was kept elsewhere; first_bad_seq is the first record that is bad or that nothing vouches for any more. For steward_auditor and steward_admin. Raises undefined_object, invalid_parameter_value, insufficient_privilege';
+
+CREATE FUNCTION steward.verify(log text, known_checkpoint bytea)
+    RETURNS TABLE (log text, size bigint, root bytea, ok boolean, first_bad_seq bigint, problem text)
+    LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'steward_verify_bytes';
+COMMENT ON FUNCTION steward.verify(text, bytea) IS
+    'as verify(text, text), the checkpoint given as checkpoint_bytes() returned it. For steward_auditor and steward_admin. Raises undefined_object, invalid_parameter_value, insufficient_privilege';

@@ -52,6 +52,13 @@ ledger_restoring(void)
 		(ledger_host == NULL || ledger_host->restoring());
 }
 
+/* Did somebody accept that the logs are damaged? */
+bool
+ledger_damage_accepted(void)
+{
+	return ledger_host != NULL && ledger_host->damage_accepted();
+}
+
 /* Adds a row to one of our tables, below its triggers. */
 void
 ledger_insert_row(const char *table, Datum *values, bool *nulls)

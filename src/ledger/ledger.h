@@ -20,6 +20,7 @@
 #ifndef STEWARD_LEDGER_H
 #define STEWARD_LEDGER_H
 
+#include "catalog/objectaccess.h"
 #include "common/common.h"
 #include "crypto/crypto.h"
 #include "lib/stringinfo.h"
@@ -32,6 +33,10 @@
 #define LEDGER_MAX_FIELDS		40
 #define LEDGER_MAX_GROUPS		8
 #define LEDGER_MAX_LOGS			16
+
+/* Between PostgreSQL's epoch and that of Unix, microseconds. */
+#define LOG_EPOCH_OFFSET \
+	((int64) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY)
 
 /*
  * Other libraries of the server can see these functions: the tests have a
@@ -150,6 +155,9 @@ LEDGER_API void ledger_after_commit(Ledger *ledger);
  */
 LEDGER_API int ledger_make_partitions(const LogFormat *format, uint64 ahead);
 
+/* keep.c: logs that must be kept are not dropped; asked about each object */
+extern void ledger_object_access(ObjectAccessType access, Oid classId, Oid objectId, int subId);
+
 /*
  * checkpoint.c: signs size and root as they stand; NULL where nothing was
  * added since the last one.  In a transaction of the writer.
@@ -180,6 +188,9 @@ typedef struct LedgerHost
 
 	/* Does this session restore a dump, so that it may fill our tables? */
 	bool		(*restoring) (void);
+
+	/* Did somebody accept that the logs are damaged? */
+	bool		(*damage_accepted) (void);
 } LedgerHost;
 
 LEDGER_API void ledger_set_host(const LedgerHost *host);

@@ -12,6 +12,8 @@
 
 #include "access/htup_details.h"
 #include "ledger/ledger.h"
+#include "nodes/execnodes.h"
+#include "port/pg_bswap.h"
 #include "utils/array.h"
 #include "utils/jsonb.h"
 #include "utils/rel.h"
@@ -20,10 +22,6 @@
 #define LEDGER_SALT_LENGTH		16	/* bytes of the salt of one group */
 #define LEDGER_ENTRY_VERSION	1
 #define LEDGER_ENTRY_HEADER		11	/* version, code, format version, seq */
-
-/* Between PostgreSQL's epoch and that of Unix, microseconds. */
-#define LEDGER_EPOCH_OFFSET \
-	((int64) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY)
 
 /* format.c */
 extern const LogFormat *ledger_format_at(int index);
@@ -59,11 +57,13 @@ typedef struct LogLayout
 } LogLayout;
 
 extern void log_columns_find(LogColumns *columns, const LogFormat *format, Relation rel);
-extern void log_record_layout(const LogFormat *format, const LogRecord *record, LogLayout *layout);
-extern void log_record_decode(const LogColumns *columns, const LogRecord *record,
-							  Datum *values, bool *nulls);
 extern const char *log_fields_encode(StringInfo out, const LogColumns *columns, int group,
 									 const Datum *values, const bool *nulls);
+
+/* row.c */
+extern void log_row_of_record(const LogColumns *columns, TupleDesc desc, uint64 seq,
+							  const LogRecord *record, const uint8 *seed,
+							  TupleTableSlot *slot, LogLayout *layout);
 
 /*
  * leaf.c: entries and their hashes.  A row is what the log's table holds of a
@@ -73,8 +73,9 @@ extern void leaf_salt(const uint8 *seed, int group, uint8 *salt);
 extern void leaf_commitment(const uint8 *salt, int group, const void *fields, Size len,
 							uint8 *commitment);
 extern void leaf_entry_begin(StringInfo entry, const LogFormat *format, uint64 seq);
-extern void leaf_entry_of_record(StringInfo entry, const LogFormat *format, uint64 seq,
-								 const LogRecord *record, const uint8 *seed);
+extern void leaf_of_record(StringInfo work, const LogFormat *format, uint64 seq,
+						   const LogRecord *record, const LogLayout *layout,
+						   const uint8 *seed, uint8 *hash);
 extern const char *leaf_entry_of_row(StringInfo entry, const LogColumns *columns,
 									 const Datum *values, const bool *nulls,
 									 uint32 *erased_groups, StringInfo work);
@@ -84,35 +85,35 @@ extern void leaf_hash(const void *entry, Size len, uint8 *hash);
 static inline void
 put_int64(StringInfo out, int64 value)
 {
-	uint8		bytes[8];
+	uint64		bytes = pg_hton64((uint64) value);
 
-	for (int i = 0; i < 8; i++)
-		bytes[i] = ((uint64) value >> (8 * (7 - i))) & 0xff;
-	appendBinaryStringInfo(out, (const char *) bytes, 8);
+	appendBinaryStringInfo(out, (const char *) &bytes, sizeof(bytes));
 }
 
 static inline void
 put_uint32(StringInfo out, uint32 value)
 {
-	uint8		bytes[4] = {value >> 24, (value >> 16) & 0xff, (value >> 8) & 0xff, value & 0xff};
+	uint32		bytes = pg_hton32(value);
 
-	appendBinaryStringInfo(out, (const char *) bytes, 4);
+	appendBinaryStringInfo(out, (const char *) &bytes, sizeof(bytes));
 }
 
 static inline int64
 get_int64(const uint8 *bytes)
 {
-	uint64		value = 0;
+	uint64		value;
 
-	for (int i = 0; i < 8; i++)
-		value = value << 8 | bytes[i];
-	return (int64) value;
+	memcpy(&value, bytes, sizeof(value));
+	return (int64) pg_ntoh64(value);
 }
 
 static inline uint32
 get_uint32(const uint8 *bytes)
 {
-	return (uint32) bytes[0] << 24 | (uint32) bytes[1] << 16 | (uint32) bytes[2] << 8 | bytes[3];
+	uint32		value;
+
+	memcpy(&value, bytes, sizeof(value));
+	return pg_ntoh32(value);
 }
 
 /* tree.c: hashes of RFC 6962 */
@@ -148,6 +149,9 @@ extern List *tree_inclusion(TreeReader reader, void *arg, uint64 index, uint64 s
 extern List *tree_consistency(TreeReader reader, void *arg, uint64 old_size, uint64 size);
 
 /* partition.c */
+extern int	ledger_minimum_days;	/* steward.minimum_retention; -1: as the
+									 * law asks */
+
 typedef struct LogPartition
 {
 	Oid			relid;
@@ -182,6 +186,11 @@ extern void ledger_record_change(const char *kind, const char *name, const char 
 extern void ledger_require_role(StewardRole role, StewardRole other);
 extern void ledger_identity(LedgerIdentity *identity);
 extern bool ledger_restoring(void);
+extern bool ledger_damage_accepted(void);
+
+/* append_index.c */
+extern void ledger_insert_into_indexes(ResultRelInfo *info, TupleTableSlot **slots, int n,
+									   EState *estate);
 
 /* append.c */
 extern void ledger_read_ends(const LogFormat *format, Snapshot snapshot, TreeEnds *ends);

@@ -18,7 +18,7 @@ CREATE TABLE steward.cosignature (
     signed_at   timestamptz NOT NULL,
     witness     text COLLATE "C" NOT NULL,
     cosigned_at timestamptz NOT NULL,
-    line        text NOT NULL,
+    line        bytea NOT NULL,
     PRIMARY KEY (log, size, signed_at, witness)
 );
 COMMENT ON TABLE steward.cosignature IS 'cosignatures of checkpoints by witnesses, verified before they were stored';
@@ -27,7 +27,7 @@ COMMENT ON COLUMN steward.cosignature.size IS 'of the checkpoint';
 COMMENT ON COLUMN steward.cosignature.signed_at IS 'of the checkpoint';
 COMMENT ON COLUMN steward.cosignature.witness IS 'who cosigned';
 COMMENT ON COLUMN steward.cosignature.cosigned_at IS 'when, by the witness'' own clock';
-COMMENT ON COLUMN steward.cosignature.line IS 'the line of the signed note, with its line feed';
+COMMENT ON COLUMN steward.cosignature.line IS 'the line of the signed note, with its line feed, in UTF-8';
 SELECT steward.make_append_only('steward.cosignature', 'A cosignature is given once and for all.');
 SELECT pg_catalog.pg_extension_config_dump('steward.cosignature', '');
 
@@ -74,6 +74,11 @@ CREATE FUNCTION steward.add_cosignature(log text, note text) RETURNS void
     LANGUAGE c STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'steward_add_cosignature';
 COMMENT ON FUNCTION steward.add_cosignature(text, text) IS
     'verifies and keeps the cosignatures that known witnesses put under a checkpoint; note is the checkpoint with their lines. For steward_auditor and steward_admin. Raises undefined_object, invalid_parameter_value, insufficient_privilege';
+
+CREATE FUNCTION steward.add_cosignature(log text, note bytea) RETURNS void
+    LANGUAGE c STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'steward_add_cosignature_bytes';
+COMMENT ON FUNCTION steward.add_cosignature(text, bytea) IS
+    'as add_cosignature(text, text), the note given as bytes. For steward_auditor and steward_admin. Raises undefined_object, invalid_parameter_value, insufficient_privilege';
 
 CREATE FUNCTION steward.redact(log text, seq bigint, reason text, groups integer[] DEFAULT NULL) RETURNS boolean
     LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'steward_redact';
@@ -136,7 +141,7 @@ $$;
 COMMENT ON FUNCTION steward.set_retention(text, interval) IS
     'keeps the records of a log for that long, NULL: for ever; apply_retention() drops what is older. For steward_admin, recorded in the change log. Raises undefined_object, invalid_parameter_value (less than the minimum of the log), insufficient_privilege';
 
-CREATE FUNCTION steward.apply_retention() RETURNS TABLE (log text, from_seq bigint, to_seq bigint)
+CREATE FUNCTION steward.apply_retention(at_most integer DEFAULT NULL) RETURNS TABLE (log text, from_seq bigint, to_seq bigint)
     -- whoever waits for a lock on a log makes its writer wait
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '500ms' AS $$
 #variable_conflict use_column
@@ -145,6 +150,8 @@ DECLARE
     p record;
     last_seq bigint;
     newest timestamptz;
+    too_young timestamptz;
+    dropped integer := 0;
 BEGIN
     PERFORM steward.require_role('steward_admin');
     FOR r IN SELECT l.log, l.keep FROM steward.log_retention l
@@ -152,9 +159,12 @@ BEGIN
     LOOP
         FOR p IN SELECT * FROM steward.log_partitions(r.log) ORDER BY 2
         LOOP
-            EXECUTE format('SELECT max(seq), max(logged_at) FROM %s', p.partition) INTO last_seq, newest;
-            EXIT WHEN last_seq IS DISTINCT FROM p.last_seq
-                OR newest > clock_timestamp() - greatest(r.keep, steward.minimum_retention_of(r.log));
+            too_young := clock_timestamp() - greatest(r.keep, steward.minimum_retention_of(r.log));
+            -- the last record mostly tells; only where it does not, all are looked at
+            EXECUTE format('SELECT seq, logged_at FROM %s ORDER BY seq DESC LIMIT 1', p.partition) INTO last_seq, newest;
+            EXIT WHEN last_seq IS DISTINCT FROM p.last_seq OR newest > too_young;
+            EXECUTE format('SELECT max(logged_at) FROM %s', p.partition) INTO newest;
+            EXIT WHEN newest > too_young;
             BEGIN
                 EXECUTE format('DROP TABLE %s', p.partition);
             EXCEPTION WHEN lock_not_available THEN
@@ -167,12 +177,16 @@ BEGIN
             from_seq := p.first_seq;
             to_seq := p.last_seq;
             RETURN NEXT;
+            dropped := dropped + 1;
+            IF dropped >= at_most THEN
+                RETURN;
+            END IF;
         END LOOP;
     END LOOP;
 END
 $$;
-COMMENT ON FUNCTION steward.apply_retention() IS
-    'drops partitions of logs in which every record is older than set_retention() says; their tiles stay, so the rest can be proven. For steward_admin and the keeper, recorded in the change log. Raises insufficient_privilege';
+COMMENT ON FUNCTION steward.apply_retention(integer) IS
+    'drops partitions of logs in which every record is older than set_retention() says, at_most so many; their tiles stay, so the rest can be proven. The keeper does so by itself, a partition at a time. For steward_admin, recorded in the change log. Raises insufficient_privilege';
 
 CREATE FUNCTION steward.export_entries(log text, from_seq bigint DEFAULT NULL, to_seq bigint DEFAULT NULL)
     RETURNS TABLE (path text, content bytea)

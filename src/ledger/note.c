@@ -13,6 +13,7 @@
  */
 #include "postgres.h"
 
+#include "catalog/namespace.h"
 #include "ledger/note.h"
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
@@ -21,6 +22,55 @@
 #define MAX_NOTE		1000000 /* bytes */
 #define MAX_SIGNATURES	100
 #define MAX_NAME		1000	/* bytes */
+
+/*
+ * Notes are UTF-8, and kept as bytes.  Can they be text in this database?  All
+ * their characters are ASCII but for the dash, and names of witnesses.
+ */
+bool
+note_is_text(void)
+{
+	int			encoding = GetDatabaseEncoding();
+	unsigned char converted[64];
+	Oid			conversion;
+
+	if (encoding == PG_UTF8 || encoding == PG_SQL_ASCII)
+		return true;
+	conversion = FindDefaultConversionProc(PG_UTF8, encoding);
+	return OidIsValid(conversion) &&
+		pg_do_encoding_conversion_buf(conversion, PG_UTF8, encoding, (unsigned char *) DASH, sizeof(DASH) - 1,
+									  converted, sizeof(converted), true) == sizeof(DASH) - 1;
+}
+
+/* A note as text of this database; raises where it has no dash. */
+text *
+note_to_text(const char *note)
+{
+	if (!note_is_text())
+		ereport(ERROR,
+				(errcode(ERRCODE_UNTRANSLATABLE_CHARACTER),
+				 errmsg("a signed note cannot be text in encoding \"%s\" of this database", GetDatabaseEncodingName()),
+				 errdetail("Its signatures begin with the character U+2014."),
+				 errhint("Ask for its bytes, with checkpoint_bytes(log) or inclusion_proof_bytes(log, seq).")));
+	if (GetDatabaseEncoding() == PG_SQL_ASCII)
+		return cstring_to_text(note);
+	return cstring_to_text(pg_any_to_server(note, strlen(note), PG_UTF8));
+}
+
+/* What was given as text of this database, in UTF-8; *len is its length. */
+char *
+note_from_text(const char *given, Size *len)
+{
+	char	   *converted = (char *) given;
+
+	if (GetDatabaseEncoding() != PG_UTF8 && GetDatabaseEncoding() != PG_SQL_ASCII)
+	{
+		converted = pg_server_to_any(given, (int) *len, PG_UTF8);
+		if (converted != given)
+			*len = strlen(converted);
+	}
+	return converted;
+}
 
 /* Is it a name of a key: no space, no "+", no control character? */
 bool

@@ -53,6 +53,9 @@ typedef enum NoteVerdict
 	NOTE_FORGED					/* it has one that is wrong, or several */
 } NoteVerdict;
 
+extern bool note_is_text(void);
+extern text *note_to_text(const char *note);
+extern char *note_from_text(const char *given, Size *len);
 extern bool note_name_is_good(const char *name, Size len);
 extern void note_key_id(const char *name, uint8 type, const uint8 *public_key, uint8 *id);
 extern char *note_verifier_key(const char *name, uint8 type, const uint8 *public_key);

@@ -31,7 +31,7 @@
 #define PARTITION_UNIT		65536	/* records; two levels of tiles */
 
 static int	partition_records = 1048576;
-static int	minimum_retention = -1; /* days */
+int			ledger_minimum_days = -1;
 
 /* OID of a table of ours; InvalidOid or an error where it is missing. */
 Oid
@@ -291,7 +291,7 @@ partition_init(void)
 	DefineCustomIntVariable("steward.minimum_retention",
 							"Days for which records of every log are kept at least.",
 							"-1: what the law asks for, as table log_retention says it for each log.",
-							&minimum_retention,
+							&ledger_minimum_days,
 							-1, -1, 36500,
 							PGC_SUSET, 0,
 							NULL, NULL, NULL);

@@ -66,11 +66,9 @@ tile_reader_read(void *arg, int level, uint64 first, int n, uint8 *hashes)
 	memcpy(hashes, reader->hashes + offset * LEDGER_HASH_LENGTH, n * LEDGER_HASH_LENGTH);
 }
 
-STEWARD_FUNCTION(steward_inclusion_proof);
-
-/* inclusion_proof(log, seq): C2SP tlog-proof, with the newest checkpoint. */
-Datum
-steward_inclusion_proof(PG_FUNCTION_ARGS)
+/* A C2SP tlog-proof, with the newest checkpoint. */
+static char *
+inclusion_proof_asked(FunctionCallInfo fcinfo)
 {
 	const LogFormat *format;
 	int64		seq = PG_GETARG_INT64(1);
@@ -115,7 +113,27 @@ steward_inclusion_proof(PG_FUNCTION_ARGS)
 		appendStringInfo(&proof, "%s\n", base64_encode(lfirst(lc), LEDGER_HASH_LENGTH));
 	appendStringInfo(&proof, "\n%s", checkpoint->note);
 	UnregisterSnapshot(snapshot);
-	PG_RETURN_TEXT_P(cstring_to_text(proof.data));
+	return proof.data;
+}
+
+STEWARD_FUNCTION(steward_inclusion_proof);
+
+/* inclusion_proof(log, seq) */
+Datum
+steward_inclusion_proof(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_TEXT_P(note_to_text(inclusion_proof_asked(fcinfo)));
+}
+
+STEWARD_FUNCTION(steward_inclusion_proof_bytes);
+
+/* inclusion_proof_bytes(log, seq): the same, for databases whose encoding lacks the dash. */
+Datum
+steward_inclusion_proof_bytes(PG_FUNCTION_ARGS)
+{
+	char	   *proof = inclusion_proof_asked(fcinfo);
+
+	PG_RETURN_BYTEA_P((bytea *) cstring_to_text(proof));
 }
 
 STEWARD_FUNCTION(steward_consistency_proof);

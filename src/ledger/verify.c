@@ -22,6 +22,7 @@
 #include "access/tableam.h"
 #include "funcapi.h"
 #include "ledger/note.h"
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
@@ -591,9 +592,9 @@ verify_log(const LogFormat *format, const Note *known_note, const Checkpoint *kn
 
 /* Reads the checkpoint that the caller kept, and finds its log. */
 static const LogFormat *
-read_known(text *given, Note *note, Checkpoint *checkpoint)
+read_known(const char *given, Size len, Note *note, Checkpoint *checkpoint)
 {
-	const char *problem = note_parse(VARDATA_ANY(given), VARSIZE_ANY_EXHDR(given), note);
+	const char *problem = note_parse(given, len, note);
 	const char *slash;
 
 	if (problem == NULL)
@@ -602,16 +603,16 @@ read_known(text *given, Note *note, Checkpoint *checkpoint)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("known_checkpoint is no checkpoint: %s", problem),
-				 errhint("Give it as checkpoint(log) returned it, with its last line feed.")));
+				 note_is_text() ? errhint("Give it as checkpoint(log) returned it, with its last line feed.") :
+				 errhint("Give it as checkpoint_bytes(log) returned it, as bytea: encoding \"%s\" of this database has no U+2014.",
+						 GetDatabaseEncodingName())));
 	slash = strrchr(checkpoint->origin, '/');
 	return ledger_format(slash == NULL ? checkpoint->origin : slash + 1, false);
 }
 
-STEWARD_FUNCTION(steward_verify);
-
-/* verify(log, known_checkpoint) */
-Datum
-steward_verify(PG_FUNCTION_ARGS)
+/* Either verify(): the known checkpoint is given as text or as bytes. */
+static Datum
+verify_asked(FunctionCallInfo fcinfo, bool bytes)
 {
 	const LogFormat *only = NULL;
 	const LogFormat *known_log = NULL;
@@ -623,7 +624,15 @@ steward_verify(PG_FUNCTION_ARGS)
 	if (!PG_ARGISNULL(0))
 		only = ledger_format(text_to_cstring(PG_GETARG_TEXT_PP(0)), false);
 	if (!PG_ARGISNULL(1))
-		known_log = read_known(PG_GETARG_TEXT_PP(1), &note, &known);
+	{
+		struct varlena *varlena = PG_GETARG_VARLENA_PP(1);
+		const char *given = VARDATA_ANY(varlena);
+		Size		len = VARSIZE_ANY_EXHDR(varlena);
+
+		if (!bytes)
+			given = note_from_text(given, &len);
+		known_log = read_known(given, len, &note, &known);
+	}
 	if (only != NULL && known_log != NULL && only != known_log)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -638,4 +647,22 @@ steward_verify(PG_FUNCTION_ARGS)
 					   (ReturnSetInfo *) fcinfo->resultinfo);
 	}
 	return (Datum) 0;
+}
+
+STEWARD_FUNCTION(steward_verify);
+
+/* verify(log, known_checkpoint) */
+Datum
+steward_verify(PG_FUNCTION_ARGS)
+{
+	return verify_asked(fcinfo, false);
+}
+
+STEWARD_FUNCTION(steward_verify_bytes);
+
+/* verify(log, known_checkpoint) with the checkpoint's bytes */
+Datum
+steward_verify_bytes(PG_FUNCTION_ARGS)
+{
+	return verify_asked(fcinfo, true);
 }

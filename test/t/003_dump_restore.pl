@@ -91,7 +91,10 @@ same_lines(history_of($other, 'regress_source'), $history, 'elsewhere: ... with 
 # What was restored keeps no logs until somebody adopts it.
 fails_like($other, 'regress_source', q(SELECT steward.log_inference('regress_model', '1', '{}', '{}')),
 	[ qr/this database is a copy that keeps no audit logs/, qr/steward\.adopt\(reason\)/ ], 'a restored database is dormant');
+like($other->safe_psql('regress_source', 'SELECT severity, object, finding, remedy FROM steward.doctor()'),
+	qr/^error\|database regress_source\|it is a copy that keeps no audit logs.*\|SELECT steward\.adopt\(/m, '... and doctor() says so');
 $other->safe_psql('regress_source', q(SELECT steward.adopt('restored for the test')));
+unlike($other->safe_psql('regress_source', 'SELECT finding FROM steward.doctor()'), qr/copy that keeps no/, '... until it is adopted');
 
 # What was restored can be worked with.
 $other->safe_psql('regress_source', q(

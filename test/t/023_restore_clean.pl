@@ -33,7 +33,10 @@ ok(!$node->run_log([ 'psql', '-Xq', '-1', '-v', 'ON_ERROR_STOP=1', '-d', $node->
 like($err, qr/belongs to pg_steward/, '... because of the policies that carry ours');
 same_lines(answers($node, 'regress_source'), $before, '... and nothing has changed');
 
-# Told to go on, both programs arrive.
+# Told to go on, both programs arrive, where a superuser takes it upon himself to
+# drop logs whose records must be kept: those of the dump come in their place.
+fails_like($node, 'regress_source', 'DROP TABLE steward.inference_log_p0', [ qr/records must be kept/, qr/HINT/ ], 'the logs that are there');
+local $ENV{PGOPTIONS} = '-c steward.minimum_retention=0';
 $node->run_log([ 'psql', '-Xq', '-d', $node->connstr('regress_source'), '-f', "$dir/plain.sql" ], '>' => \$none, '2>' => \$err);
 is(join("\n", grep { /ERROR/ && !/belongs to pg_steward/ } split /\n/, $err), '', 'psql: no other errors');
 same_lines(answers($node, 'regress_source'), $before, 'psql: all data is there and enforced');

@@ -114,6 +114,8 @@ gapless('a record that cannot be written', $total);
 is($node->safe_psql('postgres', q(SELECT log, convert_from(record, 'UTF8') FROM steward.set_aside_record)),
 	'regress_queue|no record at all', '... is set aside');
 is($node->safe_psql('postgres', q(SELECT set_aside, queue_depth, last_error IS NOT NULL FROM steward.status)), '1|0|t', '... counted and shown');
+like($node->safe_psql('postgres', q(SELECT severity, object, finding FROM steward.doctor())),
+	qr/^error\|table steward\.set_aside_record\|1 records that their log refused/m, '... and doctor() tells of it');
 
 # A session that holds the writer up, and another one that fills the queue.
 my $holder = $node->background_psql('postgres', on_error_stop => 0);

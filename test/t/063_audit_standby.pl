@@ -55,8 +55,11 @@ $standby->safe_psql('postgres', q(SELECT regress_put(1, 104, 'x', 10, true)));
 is($standby->safe_psql('postgres', 'SELECT count(*), max(seq) FROM steward.regress_queue'), '104|103', '... which goes on with the log');
 is($standby->safe_psql('postgres', 'SELECT state, reason FROM steward.status'),
 	'active|the timeline changed from 1 to 2; adopt(reason) acknowledges it', 'the change of timeline is shown');
+like($standby->safe_psql('postgres', 'SELECT severity, finding, remedy FROM steward.doctor()'),
+	qr/^warning\|the timeline changed from 1 to 2; .*\|SELECT steward\.adopt\(.*as a superuser/m, '... by doctor(), too');
 $standby->safe_psql('postgres', q(SELECT steward.adopt('failover')));
 is($standby->safe_psql('postgres', 'SELECT state, reason FROM steward.status'), 'active|', '... until it is acknowledged');
+unlike($standby->safe_psql('postgres', 'SELECT finding FROM steward.doctor()'), qr/timeline/, '... and then by nobody');
 fails_like($standby, 'postgres', q(SELECT steward.adopt('again')), [qr/ERROR:  there is nothing to adopt/], 'adopting twice');
 $standby->stop;
 

@@ -352,7 +352,7 @@ tampered('a tile that is gone', "DELETE FROM steward.ledger_tile WHERE level = 0
 tampered('the last tile gone', "DELETE FROM steward.ledger_tile WHERE level = 0 AND index = 257", qr/^f\|65792\|tile 257 of level 0 is missing$/);
 tampered('an altered row of a checkpoint', "UPDATE steward.checkpoint_record SET root = sha256('x') WHERE size = 300",
 	qr/^f\|257\|the checkpoint of size 300 does not say what its row says$/);
-tampered('an altered note', "UPDATE steward.checkpoint_record SET note = replace(note, E'\\ntimeline ', E'\\ntimeline 1') WHERE size = 300",
+tampered('an altered note', "UPDATE steward.checkpoint_record SET note = convert_to(replace(convert_from(note, 'UTF8'), E'\\ntimeline ', E'\\ntimeline 1'), 'UTF8') WHERE size = 300",
 	qr/^f\|257\|the checkpoint of size 300 has a wrong signature$/);
 tampered('a note that is none', "UPDATE steward.checkpoint_record SET note = 'x' WHERE size = 300", qr/^f\|257\|the checkpoint of size 300 is damaged/);
 tampered('a key that is gone', "DELETE FROM steward.ledger_key", qr/^f\|0\|the checkpoint of size 0 is signed by no key of the log$/);
@@ -521,9 +521,12 @@ fails_like($node, 'postgres', "SET steward.minimum_retention = 100; SELECT stewa
 my $second = 'regress_access';
 sql("SELECT regress_partitions('$second', 200000); SELECT regress_append('$second', 140000)");
 my $before = sql("SELECT steward.checkpoint('$second')");
-sql("SELECT steward.set_retention('$second', '1 day')");
-is(sql("SET steward.minimum_retention = 36500; SELECT count(*) FROM steward.apply_retention()"), 0, 'the minimum holds when records are dropped, too');
-is(sql("SELECT * FROM steward.apply_retention()"), "$second|0|65535\n$second|65536|131071", 'old partitions are dropped, the last one is not');
+# in one transaction, before the keeper sees to it
+is(sql(qq(BEGIN; DO \$\$ BEGIN PERFORM steward.set_retention('$second', '1 day'); END \$\$;
+	SET LOCAL steward.minimum_retention = 36500; SELECT count(*) FROM steward.apply_retention();
+	SET LOCAL steward.minimum_retention = -1; SELECT * FROM steward.apply_retention(1);
+	SELECT * FROM steward.apply_retention(); COMMIT)),
+	"0\n$second|0|65535\n$second|65536|131071", 'old partitions are dropped, the last one is not; and none where the minimum says so');
 is(sql("SELECT ok, size FROM steward.verify('$second')"), 't|140000', 'what is left is good');
 is(sql("SELECT min(seq), count(*) FROM steward.$second"), '131072|8928', 'the records are gone');
 like(sql("SELECT steward.inclusion_proof('$second', 5)"), qr/^c2sp/, 'also a record that is gone can be proven');

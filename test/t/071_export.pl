@@ -169,5 +169,64 @@ else
 	pass('a record that was altered in the table is not exported');
 }
 
+# ---------------------------------------------------------------------
+# The test vectors of docs/leaf-encoding.md, as the server computes them
+# ---------------------------------------------------------------------
+
+my ($vectors) = slurp_file("$FindBin::RealBin/../../docs/leaf-encoding.md") =~ /^## Test vectors\n(.*)/ms;
+my ($vector_key) = $vectors =~ /^vkey (\S+)$/m;
+my ($public) = $vectors =~ /^pub (\w+)$/m;
+my ($note) = $vectors =~ /^(\S+\.pg-steward\/change_log\n3\n.*?\n\n\xe2\x80\x94 [^\n]*\n)/ms;
+my ($origin, undef, $note_root) = split /\n/, $note;
+my ($vector_root) = $vectors =~ /^root (\w+)$/m;
+my @vector_leaves = $vectors =~ /^ leaf (\w+)$/mg;
+my @vector_entries = $vectors =~ /^ entry (\w+)$/mg;
+my @rows;
+
+while ($vectors =~ /^\| (\d+) \| (\d+) \| (.*) \| bytes (\w\w) to \w\w \|$/mg)
+{
+	my ($seq, $time, $fields, $first) = ($1, $2, $3, hex $4);
+	my @fields;
+
+	push @fields, ($1 // $2) eq '-' ? 'NULL' : "\$f\$" . ($1 // $2) . "\$f\$" while $fields =~ /`([^`]*)`|([^,` ][^,`]*)/g;
+	push @rows, "($seq, '1970-01-01Z'::timestamptz + $time * interval '1 us', " . join(', ', @fields)
+	  . ", '\\x" . unpack('H*', pack('C*', $first .. $first + 15)) . "')";
+}
+is(@rows . @vector_leaves . @vector_entries, '333', 'three vectors are read');
+
+$node->safe_psql('postgres', 'CREATE DATABASE vectors');
+$node->safe_psql('vectors', "CREATE EXTENSION pg_steward; SELECT steward.create_purpose('regress-first'); SELECT steward.flush(), steward.checkpoint('change_log')");
+my $told = $node->safe_psql('vectors', qq(
+	SELECT partition AS part FROM steward.log_partitions('change_log') ORDER BY first_seq LIMIT 1 \\gset
+	BEGIN;
+	ALTER TABLE :part DISABLE TRIGGER ALL; ALTER TABLE steward.ledger_leaf DISABLE TRIGGER ALL;
+	ALTER TABLE steward.checkpoint_record DISABLE TRIGGER ALL; ALTER TABLE steward.ledger_key DISABLE TRIGGER ALL;
+	DELETE FROM :part; DELETE FROM steward.ledger_leaf WHERE log = 3; DELETE FROM steward.checkpoint_record WHERE log = 3; DELETE FROM steward.ledger_key;
+	INSERT INTO :part (seq, logged_at, transaction_id, object_kind, action, session_role, subject, object_name, before, after, salt) VALUES
+	@{[ join(",\n", @rows) ]};
+	INSERT INTO steward.ledger_leaf VALUES (3, 0, '\\x@{[ join('', @vector_leaves) ]}');
+	INSERT INTO steward.ledger_key (name, key_id, public_key, valid_from)
+		SELECT '$origin', decode(split_part('$vector_key', '+', 2), 'hex'), '\\x$public', '2020-01-01';
+	INSERT INTO steward.checkpoint_record VALUES (3, 3, '2030-01-01', decode('$note_root', 'base64'), '$origin',
+		decode(split_part('$vector_key', '+', 2), 'hex'), '\\x@{[ unpack('H*', $note) ]}');
+	SELECT 'verified', ok, size, encode(root, 'hex'), problem FROM steward.verify('change_log');
+	SELECT 'file', path, encode(content, 'hex') FROM steward.export_entries('change_log');
+	SELECT 'key', steward.verifier_key(name, 1, public_key) FROM steward.ledger_key;
+	ROLLBACK;));
+like($told, qr/^verified\|t\|3\|\Q$vector_root\E\|$/m, 'the server computes their leaves and their root, and takes their checkpoint');
+like($told, qr/^key\|\Q$vector_key\E$/m, '... and their key');
+mkdir "$dir/vectors";
+while ($told =~ /^file\|(\S+)\|(\w*)$/mg)
+{
+	my ($path, $content) = ("$dir/vectors/$1", $2);
+
+	system_or_bail('mkdir', '-p', $path =~ s,/[^/]*$,,r);
+	write_file($path, pack 'H*', $content);
+}
+is_deeply([ map { unpack 'H*', $_ } unpack '(n/a*)*', slurp_file("$dir/vectors/tile/entries/000.p/3") ], \@vector_entries, '... and exports their entries');
+# it is not the installation of the vectors, and so signed once more by itself
+both_say(0, 'the verifiers take the export of the vectors', qr/^change_log: verified$/m,
+	(map { ('-k', $_) } $told =~ /^key\|(\S+)$/mg), "$dir/vectors");
+
 $node->stop;
 done_testing();

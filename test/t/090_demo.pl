@@ -72,15 +72,29 @@ like(asked(q{SELECT steward.export_policies()}), qr/duration_months <= 24/, 'the
 is(asked('SELECT test, ok FROM steward.run_policy_tests() ORDER BY 1'),
 	join("\n", map { "risk_team sees no $_|t" } qw(age_years foreign_worker sex_and_status)), 'their tests hold');
 is(asked('SELECT subject, ticket, reason, ended_at IS NOT NULL FROM steward.break_glass_event'),
-	'on_call|INC-4711|scores of applicant 17 are wrong|t', 'the glass was broken once, and the record is there');
+	'on_call|INC-4711|scores of applicant 4711 are wrong|t', 'the glass was broken once, and the record is there');
 is(asked(q{SELECT value_text FROM credit_applicant_features WHERE feature_name = 'duration_months' AND value_text = '240'}),
 	'', 'what was wrong is repaired');
-is(asked('SELECT * FROM steward.doctor()'), '', 'nothing is amiss at the end');
+is(asked('SELECT object FROM steward.doctor()'), "setting steward.key_directory\nsetting steward.checkpoint_command",
+	'nothing is amiss at the end but what the server has by default');
+like($out, qr/rewritten +access_event +[\d,]+ +no +([\d,]+) +record \d+ was changed\n/, 'a record that was rewritten is named');
+my ($rewritten) = $out =~ /rewritten .* no +([\d,]+) /;
+is(asked(q{SELECT min(seq) FROM steward.access_log WHERE decision = 'break-glass' AND relation_name = 'public.credit_features'}),
+	$rewritten =~ s/,//gr, '... that of the broken glass');
+is(asked('SELECT log, ok, problem FROM steward.verify() ORDER BY 1'), "access_event|t|\nchange_log|t|\ninference_log|t|", 'it was put right again');
+is(asked(q{SELECT count(*) FROM steward.log_partitions('access_event') p, pg_trigger t WHERE t.tgrelid = p.partition AND t.tgenabled <> 'A'}),
+	'0', '... and the triggers are on');
+is(() = $out =~ /^(?:access_event|inference_log|change_log): verified$/mg, 5, 'the verifier saw three logs, and then two');
+like($out, qr/^access_event: NOT verified: 2 problems, the first bad record is \d+$/m, 'it saw the altered copy');
+like($out, qr/^record \d+ is in \S+\/access_event of \d+\s+records: verified$/m, 'and the proof of one record');
+is(asked(q{SELECT subject, decision FROM steward.who_saw('credit_features', '4711') WHERE entity_scope = 'rows' ORDER BY seq}),
+	"on_call|break-glass\nfeature_pipeline|allowed\njunior_analyst|allowed", 'who saw applicant 4711 is known');
+is(asked(q{SELECT subject FROM steward.entity_report('4711') WHERE source = 'inference'}), 'household-scorer', '... and who scored them');
 is($node->safe_psql('postgres', q{SELECT rolname FROM pg_roles WHERE rolbypassrls AND NOT rolsuper}),
 	'', 'and nobody is beyond the rules');
 
 # The pooler, and the key and the tokens of its clients, are gone.
-is_deeply([ glob("$private/*") ], [], 'the folder of the pooler is gone');
+is_deeply([ glob("$private/*") ], [], 'the folders of the pooler and of the export are gone');
 is($node->safe_psql('postgres', q{SELECT count(*) FROM pg_stat_activity WHERE usename = 'scoring_service'}),
 	'0', 'and so are its connections');
 my $log = slurp_file($node->logfile);

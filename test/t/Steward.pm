@@ -19,15 +19,16 @@ our @EXPORT = qw(steward_server steward_module audit_database load_governance an
 my $sql = File::Spec->rel2abs(dirname(__FILE__)) . '/sql';
 
 # A server that preloads pg_steward, running; streaming => 1: it can have
-# standbys; further arguments go to PostgreSQL::Test::Cluster->new().
+# standbys; archiving => 1: it keeps its write-ahead log; further arguments go to PostgreSQL::Test::Cluster->new().
 sub steward_server
 {
 	my ($name, %args) = @_;
 	my $preload = delete $args{preload} // 'pg_steward';
 	my $streaming = delete $args{streaming} // 0;
+	my $archiving = delete $args{archiving} // 0;
 	my $node = PostgreSQL::Test::Cluster->new($name, %args);
 
-	$node->init(extra => [ '--no-locale', '--encoding=UTF8' ], allows_streaming => $streaming);
+	$node->init(extra => [ '--no-locale', '--encoding=UTF8' ], allows_streaming => $streaming, has_archiving => $archiving);
 	$node->append_conf('postgresql.conf', "shared_preload_libraries = '$preload'");
 	$node->append_conf('postgresql.conf', 'max_prepared_transactions = 4');
 	$node->start;
