@@ -182,6 +182,9 @@ typedef struct LedgerHost
 	bool		(*restoring) (void);
 } LedgerHost;
 
+/* Does a superuser restore a dump, into a database that has logged nothing yet? */
+extern bool ledger_restoring(void);
+
 LEDGER_API void ledger_set_host(const LedgerHost *host);
 extern void ledger_init(void);
 
