@@ -284,7 +284,7 @@ steward_create_gate(PG_FUNCTION_ARGS)
 				 errhint("Stages are candidate, approved, production and retired.")));
 	required = PG_GETARG_BOOL(4) ? "true" : "false";
 	timeout = DatumGetCString(DirectFunctionCall1(interval_out, PG_GETARG_DATUM(5)));
-	role = access_subject();
+	role = steward_outer_user();
 	purpose = access_purpose();
 
 	registry_begin("create_gate()");
@@ -304,7 +304,7 @@ steward_create_gate(PG_FUNCTION_ARGS)
 		ReThrowError(error);
 	if (registry_write("INSERT INTO steward.model_gate (name, stage, check_sql, description, required, timeout, purpose, created_by) "
 					   "VALUES ($1, $2, $3, $4, $5::pg_catalog.bool, $6::pg_catalog.interval, $7, $8) ON CONFLICT DO NOTHING",
-					   8, (const char *[]) {name, stage, sql, description, required, timeout, purpose, access_subject_name()}) == 0)
+					   8, (const char *[]) {name, stage, sql, description, required, timeout, purpose, registry_subject()}) == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_DUPLICATE_OBJECT),
 				 errmsg("gate \"%s\" exists already", name),

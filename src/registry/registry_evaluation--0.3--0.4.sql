@@ -129,9 +129,9 @@ BEGIN
         SELECT m.key AS name, m.value FROM jsonb_each(metrics) m WHERE jsonb_typeof(m.value) <> 'object'
         UNION ALL
         SELECT m.key || '.' || i.key, i.value FROM jsonb_each(metrics) m, jsonb_each(CASE WHEN jsonb_typeof(m.value) = 'object' THEN m.value ELSE '{}' END) i) f
-        WHERE jsonb_typeof(f.value) NOT IN ('number', 'boolean') LIMIT 1;
+        WHERE jsonb_typeof(f.value) NOT IN ('number', 'boolean') OR (jsonb_typeof(f.value) = 'number' AND abs(f.value::numeric) NOT BETWEEN 1e-300 AND 1e300 AND f.value::numeric <> 0) LIMIT 1;
     IF bad IS NOT NULL THEN
-        RAISE EXCEPTION 'metric "%" is not a number', "left"(bad, 200)
+        RAISE EXCEPTION 'metric "%" is not a number, or none that a double precision holds', "left"(bad, 200)
             USING ERRCODE = 'invalid_parameter_value', HINT = 'Write {"metric": figure} or {"task": {"metric": figure}}.';
     END IF;
     INSERT INTO steward.evaluation (model, version, suite, evaluated_at, source) VALUES (model, version, suite, evaluated_at, source)
@@ -145,7 +145,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION steward.record_evaluation(text, text, text, jsonb, timestamptz, text) IS
-    'records an evaluation of a version, metrics as {"metric": figure} or {"task": {"metric": figure}}, and returns its number. For steward_engineer. Raises insufficient_privilege, undefined_object, null_value_not_allowed, invalid_parameter_value, numeric_value_out_of_range';
+    'records an evaluation of a version, metrics as {"metric": figure} or {"task": {"metric": figure}}, and returns its number. For steward_engineer. Raises insufficient_privilege, undefined_object, null_value_not_allowed, invalid_parameter_value';
 
 -- ---------------------------------------------------------------------
 -- Reports of other programs
@@ -176,7 +176,8 @@ EXCEPTION
         PERFORM steward.report_error(format,
             format('line %s', first_line - 1 + CASE WHEN ended THEN length(document) - length(replace(document, E'\n', '')) + 1
                                                     ELSE coalesce(substring(context FROM 'JSON data, line ([0-9]+)')::integer, 1) END),
-            CASE WHEN ended THEN format('it ends unexpectedly after %s characters', length(document))
+            CASE WHEN coalesce(problem, '') = '' THEN 'it is nested too deeply or too large'
+                 WHEN ended THEN format('it ends unexpectedly after %s characters', length(document))
                  ELSE lower("left"(problem, 1)) || rtrim(substr("left"(problem, 200), 2), '.') END);
         RETURN NULL;
 END

@@ -144,7 +144,7 @@ BEGIN
         SELECT string_agg(DISTINCT format('%s.%s', u.object, u.column_name), ', ')
         FROM (SELECT * FROM steward.upstream('model:' || $1 || '/' || $2, NULL, NULL)
               UNION ALL SELECT * FROM steward.upstream('model:' || $1, NULL, NULL)) u
-        JOIN steward.column_tag t ON t.relation = to_regclass(u.object) AND (t.column_name = u.column_name OR u.column_name IS NULL)
+        JOIN steward.column_tag t ON t.relation = CASE WHEN u.object !~ '^[A-Za-z][A-Za-z0-9+.-]*:' THEN to_regclass(u.object) END AND (t.column_name = u.column_name OR u.column_name IS NULL)
         WHERE t.tag = $3 $q$ INTO tagged USING model, version, tag;
     passed := tagged IS NULL;
     measured := coalesce(tagged, 'none');
@@ -165,7 +165,7 @@ BEGIN
             SELECT string_agg(r.ref, ', ' ORDER BY r.ref) FROM steward.risk r JOIN steward.risk_model m ON m.risk = r.ref
             WHERE m.model = $1 AND r.inherent_likelihood * r.inherent_impact > $2
                 AND NOT EXISTS (SELECT FROM steward.risk_acceptance a WHERE a.risk = r.ref AND a.valid_until > clock_timestamp()
-                                    AND coalesce(to_jsonb(a) ->> 'status', 'accepted') = 'accepted') $q$
+                                    AND to_jsonb(a) ->> 'state' = 'accepted') $q$
             INTO open_risks USING model, max_score;
     ELSE
         EXECUTE $q$

@@ -34,6 +34,7 @@ extern char *registry_value(uint64 row, int column);
 
 extern void registry_require(StewardRole role, StewardRole other, StewardRole third);
 extern void registry_require_own_statement(const char *function);
+extern const char *registry_subject(void);
 extern char *registry_argument(FunctionCallInfo fcinfo, int n);
 extern void registry_check_reason(const char *what, const char *reason, bool required);
 extern void registry_require_version(const char *model, const char *version);

@@ -208,7 +208,7 @@ note(const char *sql, int n, const char *const *args)
 	int			context;
 	Oid			types[8];
 	Datum		values[8];
-	char		nulls[8];
+	char		nulls[8] = {0};
 
 	for (int i = 0; i < n; i++)
 	{

@@ -281,7 +281,7 @@ execute(const char *sql, int n, const char *const *args)
 {
 	Oid			types[MAX_ARGS];
 	Datum		values[MAX_ARGS];
-	char		nulls[MAX_ARGS];
+	char		nulls[MAX_ARGS] = {0};
 	int			result;
 
 	Assert(n <= MAX_ARGS);
@@ -362,6 +362,18 @@ void
 registry_require_own_statement(const char *function)
 {
 	registry_execute("SELECT steward.require_own_statement($1)", 1, &function);
+}
+
+/*
+ * Who acts, by name: the subject of the token, else the role outside of any
+ * SECURITY DEFINER function, for superusers too.
+ */
+const char *
+registry_subject(void)
+{
+	if (access_token_issuer() != NULL)
+		return access_subject_name();
+	return GetUserNameFromId(steward_outer_user(), false);
 }
 
 /* A text argument, or NULL. */

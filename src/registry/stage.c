@@ -67,7 +67,7 @@ put_stage(const char *model, const char *version, int stage, const char *gates, 
 				   "SELECT $1, coalesce(pg_catalog.max(e.number), 0) OPERATOR(pg_catalog.+) 1, $2, $3, $4, $5, "
 				   "$6::pg_catalog.jsonb, $7::pg_catalog.bool, $8 "
 				   "FROM ONLY steward.model_stage_event e WHERE e.model OPERATOR(pg_catalog.=) $1 ON CONFLICT DO NOTHING",
-				   8, (const char *[]) {model, version, stage_names[stage], access_subject_name(),
+				   8, (const char *[]) {model, version, stage_names[stage], registry_subject(),
 	GetUserNameFromId(GetSessionUserId(), false), gates, overridden ? "true" : "false", reason}));
 }
 
@@ -79,7 +79,7 @@ put_deployment(const char *model, const char *version, const char *environment, 
 				   "SELECT $1, $2, coalesce(pg_catalog.max(e.number), 0) OPERATOR(pg_catalog.+) 1, $3, $4, $5, $6 "
 				   "FROM ONLY steward.deployment_event e WHERE e.model OPERATOR(pg_catalog.=) $1 "
 				   "AND e.environment OPERATOR(pg_catalog.=) $2 ON CONFLICT DO NOTHING",
-				   6, (const char *[]) {model, environment, version, endpoint, access_subject_name(),
+				   6, (const char *[]) {model, environment, version, endpoint, registry_subject(),
 	GetUserNameFromId(GetSessionUserId(), false)}));
 }
 

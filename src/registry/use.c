@@ -98,7 +98,7 @@ steward_grant_model(PG_FUNCTION_ARGS)
 				   "VALUES ($1, $2::pg_catalog.oid, $3::pg_catalog.text[], $4::pg_catalog.text[], $5) "
 				   "ON CONFLICT ON CONSTRAINT model_grant_pkey DO UPDATE SET purposes = excluded.purposes, "
 				   "operations = excluded.operations, granted_by = excluded.granted_by, granted_at = excluded.granted_at",
-				   5, (const char *[]) {model, role, purposes, operations, access_subject_name()});
+				   5, (const char *[]) {model, role, purposes, operations, registry_subject()});
 	registry_end();
 	PG_RETURN_VOID();
 }
@@ -179,7 +179,7 @@ steward_quarantine(PG_FUNCTION_ARGS)
 	require_model_or_version(model, version);
 	if (registry_write("INSERT INTO steward.model_quarantine (model, version, reason, quarantined_by, session_role) "
 					   "VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",
-					   5, (const char *[]) {model, version, reason, access_subject_name(),
+					   5, (const char *[]) {model, version, reason, registry_subject(),
 	GetUserNameFromId(GetSessionUserId(), false)}) == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
