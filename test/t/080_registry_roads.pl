@@ -43,7 +43,7 @@ $node->safe_psql('elsewhere', q(
 	ALTER TABLE steward.model_quarantine REPLICA IDENTITY FULL;
 	INSERT INTO steward.model_quarantine SELECT 'regress_m', '1', 'leaks', now(), 'postgres', 'postgres'));
 
-my $connection = $node->connstr('elsewhere');
+(my $connection = $node->connstr('elsewhere')) =~ s{'}{''}g;
 my $tries = 0;
 
 # What the governed database says of stages, gates and quarantines.
