@@ -19,6 +19,8 @@ $node->init(extra => [ '--no-locale', '--encoding=UTF8' ]);
 $node->append_conf('postgresql.conf', <<'END');
 shared_preload_libraries = 'pg_steward'
 wal_level = logical
+max_wal_senders = 4
+max_replication_slots = 4
 wal_retrieve_retry_interval = 100ms
 END
 $node->start;
