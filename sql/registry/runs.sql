@@ -131,3 +131,7 @@ SET session_replication_role = replica;
 UPDATE steward.run SET purpose = 'marketing';
 \set VERBOSITY default
 DELETE FROM steward.run;
+RESET session_replication_role;
+-- what it read and wrote is noted by the database alone
+INSERT INTO steward.run_input (run, relation, snapshot_at, filtered, masked) SELECT id, 'public.credit', now(), false, false FROM steward.run LIMIT 1;
+DELETE FROM steward.run_output;

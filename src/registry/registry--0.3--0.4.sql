@@ -16,7 +16,10 @@ BEGIN
     EXECUTE format('COMMENT ON TRIGGER refuse_other_roads ON %s IS ''pg_steward alone writes its rows''', sealed);
     EXECUTE format('COMMENT ON TRIGGER refuse_truncate ON %s IS ''nobody empties it''', sealed);
     EXECUTE format('GRANT SELECT ON %s TO steward_engineer, steward_officer, steward_auditor, steward_admin', sealed);
-    PERFORM steward.log_changes_of(sealed, object_kind, name_columns);
+    -- what the database itself notes is no change that somebody made
+    IF object_kind IS NOT NULL THEN
+        PERFORM steward.log_changes_of(sealed, object_kind, name_columns);
+    END IF;
     PERFORM pg_extension_config_dump(sealed, '');
 END
 $$;

@@ -113,10 +113,10 @@ ALTER TABLE steward.run ENABLE ALWAYS TRIGGER refuse_change;
 ALTER TABLE steward.run ENABLE ALWAYS TRIGGER refuse_row_change;
 COMMENT ON TRIGGER refuse_change ON steward.run IS 'runs stay';
 COMMENT ON TRIGGER refuse_row_change ON steward.run IS 'runs stay, for logical replication too, which fires no statement triggers';
-GRANT SELECT ON steward.run, steward.run_input, steward.run_output TO steward_engineer, steward_officer, steward_auditor, steward_admin;
+GRANT SELECT ON steward.run TO steward_engineer, steward_officer, steward_auditor, steward_admin;
 SELECT pg_catalog.pg_extension_config_dump('steward.run', '');
-SELECT pg_catalog.pg_extension_config_dump('steward.run_input', '');
-SELECT pg_catalog.pg_extension_config_dump('steward.run_output', '');
+SELECT steward.seal('steward.run_input', NULL, NULL, 'The database notes what runs read.'),
+       steward.seal('steward.run_output', NULL, NULL, 'The database notes what runs write.');
 SELECT steward.log_changes_of('steward.run', 'run', 'id');
 
 CREATE FUNCTION steward.current_run() RETURNS uuid

@@ -22,7 +22,6 @@
 #include "access/table.h"
 #include "access/xact.h"
 #include "catalog/pg_authid.h"
-#include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "registry/registry_internal.h"
@@ -200,28 +199,18 @@ run_init(void)
  * ------------------------------------------------------------------------
  */
 
-/* Runs a statement on the tables of runs, as their owner. */
+/* Runs a statement that writes the tables of runs, as their owner. */
 static void
 note(const char *sql, int n, const char *const *args)
 {
 	Oid			user;
 	int			context;
-	Oid			types[8];
-	Datum		values[8];
-	char		nulls[8] = {0};
 
-	for (int i = 0; i < n; i++)
-	{
-		types[i] = TEXTOID;
-		nulls[i] = args[i] == NULL ? 'n' : ' ';
-		values[i] = args[i] == NULL ? (Datum) 0 : CStringGetTextDatum(args[i]);
-	}
 	GetUserIdAndSecContext(&user, &context);
 	SetUserIdAndSecContext(BOOTSTRAP_SUPERUSERID, context | SECURITY_LOCAL_USERID_CHANGE);
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
-	if (SPI_execute_with_args(sql, n, types, values, nulls, false, 0) < 0)
-		elog(ERROR, "what a run does could not be noted");
+	(void) registry_write(sql, n, args);
 	SPI_finish();
 	SetUserIdAndSecContext(user, context);
 }
