@@ -22,6 +22,7 @@
 #include "miscadmin.h"
 #include "optimizer/planner.h"
 #include "parser/analyze.h"
+#include "registry/registry.h"
 #include "rewrite/rowsecurity.h"
 #include "storage/ipc.h"
 #include "storage/lwlock.h"
@@ -85,6 +86,7 @@ start_executor(QueryDesc *queryDesc, int eflags)
 {
 	ParamListInfo given = queryDesc->params;
 
+	registry_executor_start(queryDesc, eflags);
 	access_executor_start(queryDesc, eflags);
 	if (prev_executor_start)
 		prev_executor_start(queryDesc, eflags);
@@ -218,8 +220,12 @@ steward_process_utility(PlannedStmt *pstmt, const char *queryString,
 	access_enter_statement();
 	PG_TRY();
 	{
-		GuardState *guard = access_before_utility(pstmt, queryString, context);
-		AuditPause *pause = audit_before_utility(pstmt);
+		GuardState *guard;
+		AuditPause *pause;
+
+		registry_before_utility(pstmt);
+		guard = access_before_utility(pstmt, queryString, context);
+		pause = audit_before_utility(pstmt);
 
 		if (!IsA(pstmt->utilityStmt, CopyStmt) || !access_copy(&pstmt, queryString, qc))
 		{

@@ -97,7 +97,9 @@ DROP FUNCTION regress_lend();
 -- versions never change, for a superuser neither
 UPDATE steward.model_version SET parameters = '{}' WHERE model = 'regress_reg_credit';
 DELETE FROM steward.model_version WHERE model = 'regress_reg_credit';
+SET client_min_messages = warning;
 TRUNCATE steward.model_version CASCADE;
+RESET client_min_messages;
 INSERT INTO steward.model_version (model, version) VALUES ('regress_reg_credit', '1.0')
     ON CONFLICT (model, version) DO UPDATE SET artifact_uri = 'moved';
 MERGE INTO steward.model_version v USING (VALUES ('regress_reg_credit')) AS s (m) ON v.model = s.m WHEN MATCHED THEN DELETE;

@@ -20,6 +20,7 @@
 #include "nodes/plannodes.h"
 #include "tcop/utility.h"
 #include "utils/relcache.h"
+#include "utils/uuid.h"
 
 /*
  * What access found out about a statement before it was planned; handed back
@@ -114,6 +115,41 @@ extern Oid	access_subject(void);
 extern const char *access_subject_name(void);
 extern const char *access_token_issuer(void);
 extern const char *access_purpose(void);
+extern bool access_may_use_purpose(const char *purpose);
+
+/*
+ * What this room asks of rooms above it, which answer through functions that
+ * they hand over while libraries are preloaded.
+ */
+typedef struct AccessQuestions
+{
+	/* Is the session's purpose fixed, and to which (NULL: none)? */
+	bool		(*purpose_is_fixed) (const char **purpose);
+	/* The run of which the session is part, or NULL. */
+	const pg_uuid_t *(*run) (void);
+} AccessQuestions;
+
+extern void access_ask(const AccessQuestions *questions);
+
+/*
+ * stored_sql.c: runs what somebody stored (a gate, a test) as the role that
+ * stored it, read-only, as a security-restricted operation, with names found
+ * in pg_catalog; all that it did is rolled back.  run() allocates its results
+ * in the context in which it is called.
+ */
+typedef struct StoredSql
+{
+	Oid			role;
+	const char *purpose;		/* "" for none */
+	int			timeout_ms;		/* 0: none but the session's */
+	void		(*run) (void *arg);
+	void	   *arg;
+
+	ErrorData  *error;			/* what run() raised; NULL: nothing */
+	bool		timed_out;
+} StoredSql;
+
+extern void access_run_stored(StoredSql *sql);
 
 /* governance.c */
 extern bool access_is_governed(Oid relid);

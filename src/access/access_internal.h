@@ -33,6 +33,7 @@
  * past.c         reads what was in force at a moment of the past
  * policy_code.c  expressions as export_policies() writes them
  * policy_test.c  runs what a role would run: run_policy_tests()
+ * stored_sql.c   runs SQL that somebody stored, as that role
  * redact.c       keeps tokens out of the log and of pg_stat_activity
  *
  * Copyright (c) 2026, the pg_steward authors
@@ -230,6 +231,7 @@ extern bool subject_own_attribute_as(const char *key, Oid type, Datum *value);
 extern bool purpose_is_granted(Oid roleid, const char *purpose, TimestampTz at);
 extern List *purposes_granted(Oid roleid, TimestampTz at);
 extern const char *purpose_setting(void);
+extern const pg_uuid_t *access_run(void);
 extern const char *purpose_effective(Oid roleid);
 extern TimestampTz wall_clock(void);
 

@@ -3,11 +3,8 @@
  * policy_test.c
  *	  Runs what a role would run, for run_policy_tests().
  *
- * A test runs in a subtransaction that is always rolled back, read-only, as
- * a security-restricted operation of the role: PostgreSQL checks the role's
- * privileges, and for us the role is the one that opened the session (see
- * steward_act_as()).  So the planner does for a test what it does for the
- * person; nothing is decided here a second time.
+ * A test runs as stored SQL of the role (stored_sql.c): the planner does for
+ * it what it does for the person; nothing is decided here a second time.
  *
  * Copyright (c) 2026, the pg_steward authors
  *
@@ -17,18 +14,12 @@
 
 #include "access/access_internal.h"
 #include "access/mask.h"
-#include "access/token_internal.h"
-#include "access/xact.h"
 #include "executor/spi.h"
 #include "funcapi.h"
-#include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "tcop/dest.h"
 #include "utils/builtins.h"
-#include "utils/guc.h"
 #include "utils/lsyscache.h"
-#include "utils/memutils.h"
-#include "utils/resowner.h"
 
 /* What a test asks, and what came of it. */
 typedef struct PolicyTest
@@ -43,14 +34,6 @@ typedef struct PolicyTest
 	bool		masked;
 	ErrorData  *error;			/* NULL: none */
 } PolicyTest;
-
-/* A setting for the subtransaction of the test. */
-static void
-set_local(const char *name, const char *value)
-{
-	(void) set_config_option(name, value, PGC_USERSET, PGC_S_SESSION,
-							 GUC_ACTION_LOCAL, true, 0, false);
-}
 
 /* Does the role see a mask in the column, at least in some cells? */
 static bool
@@ -104,51 +87,26 @@ count_rows(const char *query)
 	return rows;
 }
 
+/* Runs what a test asks, as its role. */
+static void
+ask(void *arg)
+{
+	PolicyTest *test = arg;
+
+	if (test->query == NULL)
+		test->masked = sees_mask(test->relid, test->attno);
+	else
+		test->rows = count_rows(test->query);
+}
+
 /* Runs a test as its role; errors of what is run end in test->error. */
 static void
 run_test(PolicyTest *test)
 {
-	MemoryContext context = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-	List	   *subjects;
+	StoredSql	sql = {.role = test->role,.purpose = test->purpose,.run = ask,.arg = test};
 
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(context);
-	subjects = subject_test_begin(test->role);
-	PG_TRY();
-	{
-		/* The session's token is not the role's. */
-		identity_set("", true);
-		SetUserIdAndSecContext(test->role, SECURITY_RESTRICTED_OPERATION);
-		set_local("row_security", "on");
-		set_local("steward.purpose", test->purpose);
-		set_local("transaction_read_only", "on");
-		/* Workers would not know whom the test acts as. */
-		set_local("max_parallel_workers_per_gather", "0");
-		if (test->query == NULL)
-			test->masked = sees_mask(test->relid, test->attno);
-		else
-			test->rows = count_rows(test->query);
-	}
-	PG_CATCH();
-	{
-		MemoryContextSwitchTo(context);
-		test->error = CopyErrorData();
-		FlushErrorState();
-	}
-	PG_END_TRY();
-
-	/* Gives the session its role, settings and SPI level back. */
-	subject_test_end(subjects);
-	RollbackAndReleaseCurrentSubTransaction();
-	MemoryContextSwitchTo(context);
-	CurrentResourceOwner = owner;
-
-	/* Who ran the tests wants them to end. */
-	if (test->error != NULL &&
-		(test->error->sqlerrcode == ERRCODE_QUERY_CANCELED ||
-		 test->error->sqlerrcode == ERRCODE_ADMIN_SHUTDOWN))
-		ReThrowError(test->error);
+	access_run_stored(&sql);
+	test->error = sql.error;
 }
 
 STEWARD_FUNCTION(steward_try_policy_test);

@@ -233,7 +233,7 @@ steward_require_own_statement(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("steward.%s() was not called by the statement that the client sent", function),
-				 errdetail("With steward.require_second_person, what runs inside somebody's statement cannot ask or approve in his name."),
+				 errdetail("What runs inside somebody's statement cannot ask or approve in his name."),
 				 errhint("Write the call into the statement itself.")));
 	PG_RETURN_VOID();
 }

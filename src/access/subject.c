@@ -425,10 +425,42 @@ purposes_granted(Oid roleid, TimestampTz at)
 	return names;
 }
 
-/* steward.purpose as it stands, NULL where it is empty. */
+/* What rooms above answer. */
+static AccessQuestions questions = {NULL, NULL};
+
+/* Called while libraries are preloaded. */
+void
+access_ask(const AccessQuestions *answers)
+{
+	questions = *answers;
+}
+
+/* The run of which the session is part, or NULL. */
+const pg_uuid_t *
+access_run(void)
+{
+	return questions.run != NULL ? questions.run() : NULL;
+}
+
+/* Is the session's purpose fixed, and to which?  Not that of stored SQL. */
+static bool
+purpose_is_fixed(const char **purpose)
+{
+	return questions.purpose_is_fixed != NULL && !steward_is_acting_as() &&
+		questions.purpose_is_fixed(purpose);
+}
+
+/*
+ * The purpose that the session wants, NULL for none: steward.purpose as it
+ * stands, or what it was fixed to, which no RESET changes.
+ */
 const char *
 purpose_setting(void)
 {
+	const char *fixed;
+
+	if (unlikely(purpose_is_fixed(&fixed)))
+		return fixed;
 	return purpose_guc != NULL && purpose_guc[0] != '\0' ? purpose_guc : NULL;
 }
 
@@ -445,6 +477,14 @@ purpose_effective(Oid roleid)
 		!purpose_is_granted(roleid, purpose, wall_clock()))
 		return NULL;
 	return purpose;
+}
+
+/* May the subject use the purpose now? */
+bool
+access_may_use_purpose(const char *purpose)
+{
+	return identity_allows_purpose(purpose) &&
+		purpose_is_granted(access_subject(), purpose, wall_clock());
 }
 
 /* The effective purpose of the subject. */
@@ -485,7 +525,16 @@ check_purpose(char **newval, void **extra, GucSource source)
 {
 	Oid			subject;
 	List	   *granted;
+	const char *fixed;
 
+	if (purpose_is_fixed(&fixed) && source >= PGC_S_INTERACTIVE && source != PGC_S_TEST &&
+		strcmp(*newval, fixed != NULL ? fixed : "") != 0)
+	{
+		GUC_check_errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE);
+		GUC_check_errmsg("the purpose cannot change within a run");
+		GUC_check_errhint("End the run with steward.end_run(), or leave it with RESET steward.run.");
+		return false;
+	}
 	if ((*newval)[0] == '\0')
 		return true;
 	if (strlen(*newval) > MAX_PURPOSE_LENGTH)

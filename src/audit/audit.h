@@ -153,7 +153,8 @@ typedef struct AuditQuestions
 {
 	const char *(*subject) (void);	/* name of who acts */
 	const char *(*purpose) (void);	/* for which purpose, or NULL */
-	void		(*admit_inference) (const char *model, const char *version, int mode);
+	void		(*admit_inference) (const char *model, const char *version,
+									const char *purpose, int mode);
 } AuditQuestions;
 
 extern void audit_ask(const AuditQuestions *questions);

@@ -163,7 +163,8 @@ inference_init(void)
 							 NULL, NULL, NULL);
 	DefineCustomEnumVariable("steward.inference_registry",
 							 "What becomes of inferences of a model's version that is not registered.",
-							 "\"require\" refuses them, \"warn\" warns, \"off\" does not ask.",
+							 "\"require\" refuses them, \"warn\" warns, \"off\" takes them; "
+							 "quarantine and grants of models hold whatever it says.",
 							 &inference_registry,
 							 INFERENCE_REGISTRY_REQUIRE, registry_options,
 							 PGC_SUSET, 0,
@@ -273,8 +274,7 @@ admit(const NullableDatum *args)
 	char	   *model = argument_string(&args[ARG_MODEL]);
 	char	   *version = argument_string(&args[ARG_VERSION]);
 
-	if (inference_registry != INFERENCE_REGISTRY_OFF)
-		audit_questions.admit_inference(model, version, inference_registry);
+	audit_questions.admit_inference(model, version, argument_string(&args[ARG_PURPOSE]), inference_registry);
 	if (model == NULL || version == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),

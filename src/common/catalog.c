@@ -60,6 +60,10 @@ static OwnTable own_tables[STEWARD_TABLE_COUNT] = {
 	[TABLE_MASK_KEY] = {"mask_key", "mask_key_pkey"},
 	[TABLE_ENTITY_KEY] = {"entity_key", "entity_key_pkey"},
 	[TABLE_LEDGER_TILE] = {"ledger_tile", "ledger_tile_pkey"},
+	[TABLE_MODEL_GRANT] = {"model_grant", "model_grant_pkey"},
+	[TABLE_MODEL_QUARANTINE] = {"model_quarantine", "model_quarantine_model_version_key"},
+	[TABLE_MODEL_RESTRICTION] = {"model_restriction", "model_restriction_pkey"},
+	[TABLE_RUN] = {"run", "run_pkey"},
 };
 
 static Oid	own_namespace = InvalidOid;

@@ -67,10 +67,14 @@ typedef enum StewardTable
 	TABLE_ACCESS_HISTORY_RELATION,
 	TABLE_MASK_KEY,
 	TABLE_ENTITY_KEY,
-	TABLE_LEDGER_TILE			/* the last one; see STEWARD_TABLE_COUNT */
+	TABLE_LEDGER_TILE,
+	TABLE_MODEL_GRANT,
+	TABLE_MODEL_QUARANTINE,
+	TABLE_MODEL_RESTRICTION,
+	TABLE_RUN					/* the last one; see STEWARD_TABLE_COUNT */
 } StewardTable;
 
-#define STEWARD_TABLE_COUNT (TABLE_LEDGER_TILE + 1)
+#define STEWARD_TABLE_COUNT (TABLE_RUN + 1)
 
 /* catalog.c */
 extern void catalog_init(void);

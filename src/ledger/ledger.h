@@ -193,6 +193,9 @@ typedef struct LedgerHost
 	bool		(*damage_accepted) (void);
 } LedgerHost;
 
+/* Does a superuser restore a dump, into a database that has logged nothing yet? */
+extern bool ledger_restoring(void);
+
 LEDGER_API void ledger_set_host(const LedgerHost *host);
 extern void ledger_init(void);
 

@@ -185,7 +185,6 @@ extern void ledger_record_change(const char *kind, const char *name, const char 
 								 const char *after);
 extern void ledger_require_role(StewardRole role, StewardRole other);
 extern void ledger_identity(LedgerIdentity *identity);
-extern bool ledger_restoring(void);
 extern bool ledger_damage_accepted(void);
 
 /* append_index.c */

@@ -114,3 +114,24 @@ SELECT steward.record_lineage('regress_store.credit.amount', 'model:regress_mode
 SELECT steward.register_risk('regress-1', 'unfair', 'fairness', 'me', 3, 4, models => '{regress_model}');
 SELECT steward.log_inference('regress_model', '1', '{"amount": 100}', '{"score": 0.5}',
     request_id => '00000000-0000-0000-0000-000000000001') IS NOT NULL AS logged;
+
+-- From 0.4 on: stages, gates, grants, data sets, evaluations, runs.
+SELECT pg_catalog.to_regclass('steward.model_stage_event') IS NOT NULL AS stages
+\gset
+\if :stages
+SELECT steward.describe_system('regress_credit', 'deployer', '{https://score.example}');
+SELECT steward.register_data_set('regress loans', 'regress_store.credit', 'CC-BY-4.0', owner => 'me');
+SELECT steward.register_snapshot('regress loans', '2026-11', 30);
+SELECT steward.use_data_set('regress_model', '1', 'regress loans', '2026-11');
+SELECT steward.use_feature('regress_model', '1', 'regress_store.credit.amount');
+SELECT steward.record_evaluation('regress_model', '1', 'holdout', '{"accuracy": 0.9}') IS NOT NULL AS recorded;
+SELECT steward.create_gate('regress accuracy', 'candidate',
+    'SELECT * FROM steward.gate_evaluation($1, $2, ''holdout'', ''accuracy'', ''>='', 0.8)');
+SELECT steward.create_gate('regress never', 'approved', 'SELECT false');
+SELECT steward.promote('regress_model', '1', 'candidate');
+SELECT steward.register_version('regress_model', '2');
+SELECT steward.quarantine('regress_model', '2', 'leaks');
+SELECT steward.grant_model('regress_model', 'regress_maker', '{regress-scoring}', '{infer,read}');
+SELECT steward.begin_run('regress_model', '1', code_revision => 'abc') IS NOT NULL AS begun;
+SELECT steward.end_run('completed', '{"auc": 0.7}');
+\endif

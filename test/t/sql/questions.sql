@@ -64,3 +64,17 @@ SELECT pg_catalog.count(*) FROM zone_regress.late;
 RESET ROLE;
 TABLE regress_store.total;
 SELECT pg_catalog.count(*) FROM regress_store.credit;
+
+-- Gates, stages and grants hold.
+\echo registry
+SELECT statement FROM pg_catalog.unnest(ARRAY[
+    $$SELECT * FROM steward.check_gates('regress_model', '1', 'approved')$$,
+    $$SELECT steward.promote('regress_model', '1', 'approved')$$,
+    $$SELECT version, stage FROM steward.model_stage WHERE model = 'regress_model' ORDER BY version$$,
+    $$SELECT steward.promote('regress_model', '2', 'candidate')$$,
+    $$UPDATE steward.model_gate SET required = false$$,
+    $$SELECT pg_catalog.md5(steward.model_card('regress_model', '1'))$$]) AS statement
+ WHERE EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.relnamespace = 'steward'::regnamespace AND c.relname = 'model_gate'
+               AND pg_catalog.has_table_privilege(c.oid, 'SELECT')) AND EXISTS (SELECT FROM steward.model m WHERE m.name = 'regress_model')
+   AND (SELECT pg_catalog.count(*) FROM pg_catalog.pg_class c WHERE c.relnamespace = 'steward'::regnamespace AND c.relname = 'model_gate') = 1
+\gexec

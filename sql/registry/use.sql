@@ -1,0 +1,113 @@
+-- registry: grants of models, quarantine.
+\set SHOW_CONTEXT never
+SET client_min_messages = warning;
+CREATE EXTENSION IF NOT EXISTS pg_steward;
+CREATE ROLE regress_engineer IN ROLE steward_engineer;
+CREATE ROLE regress_officer IN ROLE steward_officer;
+CREATE ROLE regress_service IN ROLE steward_service;
+CREATE ROLE regress_other IN ROLE steward_service;
+CREATE ROLE regress_scientist;
+SELECT steward.create_purpose('scoring');
+SELECT steward.create_purpose('marketing');
+SELECT steward.grant_purpose('scoring', 'regress_service');
+SELECT steward.grant_purpose('marketing', 'regress_service');
+SELECT steward.grant_purpose('scoring', 'regress_scientist');
+SET ROLE regress_engineer;
+SELECT steward.register_model('regress_m', 'x', 'me');
+SELECT steward.register_version('regress_m', '1', 's3://m/1', parameters => '{"a": 1}');
+SELECT steward.register_version('regress_m', '2', 's3://m/2');
+-- without grants it is open to the roles of pg_steward
+SET ROLE regress_service;
+SELECT steward.log_inference('regress_m', '1', '{}', '{}') IS NOT NULL AS logged;
+SELECT * FROM steward.model_artifact('regress_m', '1');
+SET ROLE regress_scientist;
+SELECT * FROM steward.model_artifact('regress_m', '1');
+
+-- granted for a purpose
+SET ROLE regress_officer;
+SELECT steward.grant_model('regress_m', 'regress_service', '{scoring}');
+SELECT steward.grant_model('regress_m', 'regress_scientist', '{scoring}', '{read}');
+SELECT model, to_role, purposes, operations, granted_by FROM steward.model_grant ORDER BY to_role::text;
+SET ROLE regress_service;
+SELECT steward.log_inference('regress_m', '1', '{}', '{}');
+SET steward.purpose = 'marketing';
+SELECT steward.log_inference('regress_m', '1', '{}', '{}');
+SELECT steward.log_inference('regress_m', '1', '{}', '{}', purpose => 'scoring');
+SET steward.purpose = 'scoring';
+SELECT steward.log_inference('regress_m', '1', '{}', '{}') IS NOT NULL AS logged;
+SELECT steward.log_inference('regress_m', '1', '{}', '{}', purpose => 'scoring') IS NOT NULL AS logged;
+SELECT steward.log_inference('regress_m', '1', '{}', '{}', purpose => 'marketing');
+INSERT INTO steward.inference_insert (model, version, input) VALUES ('regress_m', '1', '{}') RETURNING request_id IS NOT NULL AS logged;
+SELECT * FROM steward.model_artifact('regress_m', '1');
+SET ROLE regress_scientist;
+SELECT * FROM steward.model_artifact('regress_m', '1');
+RESET steward.purpose;
+SELECT * FROM steward.model_artifact('regress_m', '1');
+SET ROLE regress_other;
+SELECT steward.log_inference('regress_m', '1', '{}', '{}');
+SET ROLE regress_engineer;
+SELECT * FROM steward.model_artifact('regress_m', '1');
+-- what is no grant, and who grants
+SELECT steward.grant_model('regress_m', 'regress_engineer');
+SET ROLE regress_officer;
+SELECT steward.grant_model('regress_m', 'regress_service', '{unknown}');
+SELECT steward.grant_model('regress_m', 'regress_nobody');
+SELECT steward.grant_model('regress_unknown', 'regress_service');
+SELECT steward.grant_model('regress_m', 'regress_service', operations => '{train}');
+SELECT steward.grant_model('regress_m', 'regress_service', operations => '{}');
+SELECT steward.grant_model('regress_m', 'regress_service', operations => NULL);
+SELECT steward.grant_model('regress_m', 'regress_service', '{}');
+SELECT steward.revoke_model('regress_m', 'regress_other');
+-- a rollback takes a grant back, also from what a session knows
+BEGIN;
+SELECT steward.grant_model('regress_m', 'public');
+SET LOCAL ROLE regress_other;
+SELECT steward.log_inference('regress_m', '1', '{}', '{}') IS NOT NULL AS logged;
+ROLLBACK;
+SET ROLE regress_other;
+SELECT steward.log_inference('regress_m', '1', '{}', '{}');
+-- all grants gone: nobody; opened: everybody
+SET ROLE regress_officer;
+SELECT steward.revoke_model('regress_m', 'regress_service'), steward.revoke_model('regress_m', 'regress_scientist');
+SET ROLE regress_other;
+SELECT steward.log_inference('regress_m', '1', '{}', '{}');
+SET ROLE regress_officer;
+SELECT steward.unrestrict_model('regress_m', '');
+SELECT steward.unrestrict_model('regress_m', 'it is harmless');
+SET ROLE regress_other;
+SELECT steward.log_inference('regress_m', '1', '{}', '{}') IS NOT NULL AS logged;
+
+-- quarantine stops everybody
+SELECT steward.quarantine('regress_m', '1', 'leaks');
+SET ROLE regress_engineer;
+SELECT steward.quarantine('regress_m', '1', NULL);
+SELECT steward.quarantine('regress_m', '9', 'leaks');
+SELECT steward.quarantine('regress_m', '1', 'leaks');
+SELECT steward.quarantine('regress_m', '1', 'leaks');
+SELECT model, version, reason, quarantined_by FROM steward.model_quarantine;
+SELECT steward.promote('regress_m', '1', 'candidate');
+SELECT * FROM steward.model_artifact('regress_m', '1');
+SELECT steward.release('regress_m', '1', 'fixed');
+SET ROLE regress_other;
+SELECT steward.log_inference('regress_m', '1', '{}', '{}');
+SELECT steward.log_inference('regress_m', '2', '{}', '{}') IS NOT NULL AS logged;
+RESET ROLE;
+SELECT steward.log_inference('regress_m', '1', '{}', '{}');
+SET steward.inference_registry = off;
+SELECT steward.log_inference('regress_m', '1', '{}', '{}');
+SELECT steward.log_inference('regress_unknown', '1', '{}', '{}') IS NOT NULL AS logged;
+RESET steward.inference_registry;
+SET ROLE regress_officer;
+SELECT steward.quarantine('regress_m', NULL, 'all of them');
+SELECT steward.release('regress_m', '1', 'this one is fixed');
+SELECT steward.release('regress_m', '1', 'this one is fixed');
+SET ROLE regress_other;
+SELECT steward.log_inference('regress_m', '1', '{}', '{}');
+SELECT steward.log_inference('regress_m', '2', '{}', '{}');
+SET ROLE regress_officer;
+SELECT steward.release('regress_m', NULL, 'all are fixed');
+SET ROLE regress_other;
+SELECT steward.log_inference('regress_m', '2', '{}', '{}') IS NOT NULL AS logged;
+RESET ROLE;
+SELECT steward.flush();
+SELECT object_kind, action, object_name, subject FROM steward.change_log WHERE object_kind IN ('quarantine', 'grant of model', 'restriction of model') ORDER BY seq;
