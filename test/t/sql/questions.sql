@@ -11,7 +11,9 @@ SET search_path = pg_catalog;
 -- Every row of every table of the extension.  An update begins the history, and
 -- a restore may add to its events: history_of() asks for what they say.  The
 -- logs go on, and what is asked here is logged, too: logs_of() asks for them.
-SELECT pg_catalog.format('SELECT %L, t FROM (SELECT pg_catalog.to_jsonb(t) AS t FROM %s AS t) AS t ORDER BY t', c.oid::regclass, c.oid::regclass)
+-- A run has another id in each database.
+SELECT pg_catalog.format('SELECT %L, t FROM (SELECT pg_catalog.to_jsonb(t) - %L::text[] AS t FROM %s AS t) AS t ORDER BY t',
+           c.oid::regclass, CASE c.relname WHEN 'run' THEN '{id}' ELSE '{}' END, c.oid::regclass)
   FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
  WHERE n.nspname = 'steward' AND c.relkind IN ('r', 'p') 
    AND c.relname !~ '^(access_history|access_event|change_log|change_outbox|checkpoint|inference_|ledger_|policy_revision|writer_state|installation)'
@@ -73,8 +75,11 @@ SELECT statement FROM pg_catalog.unnest(ARRAY[
     $$SELECT version, stage FROM steward.model_stage WHERE model = 'regress_model' ORDER BY version$$,
     $$SELECT steward.promote('regress_model', '2', 'candidate')$$,
     $$UPDATE steward.model_gate SET required = false$$,
-    $$SELECT pg_catalog.md5(steward.model_card('regress_model', '1'))$$]) AS statement
+    $$SELECT pg_catalog.md5(pg_catalog.regexp_replace(steward.model_card('regress_model', '1'),
+        '[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|\d{4}-\d\d-\d\d[ T][0-9:.]+(Z|[+-][0-9:]+)?', '', 'g'))$$]) AS statement
  WHERE EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.relnamespace = 'steward'::regnamespace AND c.relname = 'model_gate'
-               AND pg_catalog.has_table_privilege(c.oid, 'SELECT')) AND EXISTS (SELECT FROM steward.model m WHERE m.name = 'regress_model')
+               AND pg_catalog.has_table_privilege(c.oid, 'SELECT'))
+   -- governance.sql makes it where there are stages
+   AND EXISTS (SELECT FROM steward.model_version v WHERE v.model = 'regress_model' AND v.version = '2')
    AND (SELECT pg_catalog.count(*) FROM pg_catalog.pg_class c WHERE c.relnamespace = 'steward'::regnamespace AND c.relname = 'model_gate') = 1
 \gexec
