@@ -71,6 +71,7 @@ is($missing, 0, "$rounds crashes: every acknowledged record is there");
 is($gaps, 0, '... the numbers have no gap');
 is($twice, 0, '... no record is there twice');
 cmp_ok($node->safe_psql('postgres', 'SELECT count(*) FROM steward.regress_queue'), '>', 20, '... and there were records');
+check_indexes($node, 'postgres', '... and the indexes hold them all');
 
 # One backend is killed: the postmaster restarts all, the workers come back.
 $node->append_conf('postgresql.conf', 'restart_after_crash = on');
@@ -140,6 +141,7 @@ $load->finish;
 $node->safe_psql('postgres', 'SELECT steward.flush()');
 is($node->safe_psql('postgres', q(SELECT count(*), count(*) - max(seq), count(*) FILTER (WHERE word = 'full'), count(DISTINCT number) FILTER (WHERE word = 'full') FROM steward.regress_queue)),
 	$before + 20000 . '|1|20000|20000', '... and nothing is lost');
+check_indexes($node, 'postgres', 'after attempts that failed, core and pages together hold all rows');
 $node->stop;
 system("umount '$mount' 2> /dev/null || sudo -n umount '$mount'") if $mounted;
 

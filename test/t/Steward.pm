@@ -14,7 +14,7 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-our @EXPORT = qw(steward_server steward_module audit_database load_governance answers flush_logs logs_of history_of same_lines fails_like catalog_of python3);
+our @EXPORT = qw(steward_server steward_module audit_database check_indexes load_governance answers flush_logs logs_of history_of same_lines fails_like catalog_of python3);
 
 my $sql = File::Spec->rel2abs(dirname(__FILE__)) . '/sql';
 
@@ -64,6 +64,24 @@ sub audit_database
 		[ 'psql', '-Xq', '-v', 'ON_ERROR_STOP=1', '-v', 'module=' . steward_module('steward_test'), '-d', $node->connstr($db),
 		  '-o', File::Spec->devnull, '-f', 'test/modules/steward_test/steward_test.sql' ],
 		"database $db has a log");
+	return;
+}
+
+# The btrees of the logs, into which rows are entered by pages, are what core
+# would have made of them.  amcheck comes with the server's packages, not with
+# each server that is built from source.
+sub check_indexes
+{
+	my ($node, $database, $name) = @_;
+
+  SKIP:
+	{
+		skip 'no amcheck', 1 if !$node->safe_psql('postgres', q(SELECT count(*) FROM pg_available_extensions WHERE name = 'amcheck'));
+		$node->safe_psql($database, 'CREATE EXTENSION IF NOT EXISTS amcheck') if $node->safe_psql($database, 'SELECT NOT pg_is_in_recovery()') eq 't';
+		is($node->safe_psql($database, q(SELECT count(*) > 1, bool_and(bt_index_check(c.oid, true)::text = '') FROM pg_class c
+			WHERE c.relam = (SELECT oid FROM pg_am WHERE amname = 'btree') AND c.relkind = 'i' AND c.relnamespace = 'steward'::regnamespace
+			AND c.oid IN (SELECT i.indexrelid FROM pg_index i JOIN pg_inherits p ON p.inhrelid = i.indrelid))), 't|t', $name);
+	}
 	return;
 }
 
