@@ -6,6 +6,7 @@ see README.md in this folder.  The steps stand in chapters/.
 Copyright (c) 2026, the pg_steward authors
 """
 
+import logging
 import os
 import signal
 import sys
@@ -57,6 +58,12 @@ def further(story):
     ])
 
 
+def end(*_):
+    """End half-way; what psycopg cannot roll back then ends with its connection."""
+    logging.disable()
+    sys.exit(143)
+
+
 def main(arguments):
     """Run the demonstration; returns the exit status."""
     if arguments not in ([], ["--check"]):
@@ -66,7 +73,7 @@ def main(arguments):
     story = Story(quiet=arguments == ["--check"],
                   copy_to=os.path.join(out, "credit_demo.txt") if out else None)
     # whoever ends it ends its pooler with it
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    signal.signal(signal.SIGTERM, end)
     began = time.monotonic()
     try:
         story.title("pg_steward: a governed feature store",

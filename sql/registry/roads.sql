@@ -78,7 +78,8 @@ INSERT INTO public.child SELECT model, number + 1, version, 'production', change
 SELECT stage FROM steward.model_stage WHERE version = '1';
 DROP TABLE public.child;
 DO $$BEGIN EXECUTE 'ALTER TABLE steward.model_stage_event DISABLE TRIGGER ALL'; END$$;
--- what calls itself a restore
+-- what calls itself a restore, once the database has logs of its own
+SELECT steward.flush();
 SET check_function_bodies = off;
 UPDATE steward.model_gate SET required = false;
 RESET check_function_bodies;
