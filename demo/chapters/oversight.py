@@ -206,7 +206,7 @@ def doctor(demo):
         error = refusal(admin, f"ALTER TABLE {OFFLINE} DISABLE ROW LEVEL SECURITY")
         s.check("some shortcuts are not there to be taken: " + message(error), error is not None, error)
         again = rows(steward, statement)
-        s.check("rolled back, there is nothing new to report", again == known, again)
+        s.check("rolled back, there is nothing new to report", not [f for f in again if f not in known], again)
 
 
 STEPS = (as_code, break_glass, doctor)
