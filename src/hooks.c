@@ -93,6 +93,7 @@ start_executor(QueryDesc *queryDesc, int eflags)
 	else
 		standard_ExecutorStart(queryDesc, eflags);
 	access_executor_started(queryDesc, given);
+	registry_executor_started(queryDesc, eflags);
 }
 
 static void

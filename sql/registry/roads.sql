@@ -20,8 +20,7 @@ INSERT INTO steward.model_stage_event (model, number, version, stage, changed_by
 UPDATE steward.model_stage_event SET stage = 'production';
 UPDATE steward.model_stage SET stage = 'production';
 DELETE FROM steward.model_gate;
-COPY steward.model_stage_event FROM STDIN;
-\.
+\copy steward.model_stage_event FROM '/dev/null'
 TRUNCATE steward.model_gate CASCADE;
 ALTER TABLE steward.model_stage_event DISABLE TRIGGER ALL;
 SET ROLE regress_officer;
@@ -37,9 +36,7 @@ MERGE INTO steward.model_stage_event e USING (VALUES (1)) v (x) ON e.number = v.
 WITH w AS (UPDATE steward.model_stage_event SET stage = 'production' RETURNING 1) SELECT count(*) FROM w;
 TRUNCATE steward.model_stage_event;
 TRUNCATE steward.model CASCADE;
-COPY steward.model_stage_event (model, number, version, stage, changed_by, session_role, gates) FROM STDIN;
-regress_m	2	1	production	me	me	[]
-\.
+\copy steward.model_stage_event (model, number, version, stage, changed_by, session_role, gates) FROM '/dev/null'
 INSERT INTO steward.model_approval (model, version, stage, approved_by, login_role, session_role) VALUES ('regress_m', '1', 'production', 'me', 'me', 'me');
 INSERT INTO steward.deployment_event (model, environment, number, version, deployed_by, session_role) VALUES ('regress_m', 'production', 1, '1', 'me', 'me');
 DELETE FROM steward.model_gate_author;

@@ -19,11 +19,12 @@
 extern void registry_init(void);
 
 /*
- * sealed.c: what pg_steward alone writes.  Called before a statement, and
- * before a plan runs.
+ * sealed.c: what pg_steward alone writes.  Called before a statement, before a
+ * plan runs, and once it may run.
  */
 extern void registry_before_utility(PlannedStmt *pstmt);
 extern void registry_executor_start(QueryDesc *desc, int eflags);
+extern void registry_executor_started(QueryDesc *desc, int eflags);
 
 /*
  * admission.c: may inferences of this version be logged?  Raises (or, with

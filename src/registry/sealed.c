@@ -23,6 +23,7 @@
 #include "access/access.h"
 #include "access/xact.h"
 #include "catalog/catalog.h"
+#include "catalog/pg_authid.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "commands/extension.h"
@@ -196,25 +197,12 @@ registry_before_utility(PlannedStmt *pstmt)
 	}
 }
 
-/* Notes that somebody writes a system catalog by hand. */
-static void
-note_catalog_change(Oid relid, CmdType operation)
+/* Does the plan write anything that would have to be looked at? */
+static bool
+is_to_be_watched(const QueryDesc *desc, int eflags)
 {
-	Oid			types[] = {TEXTOID, TEXTOID};
-	Datum		values[2];
-
-	if (RecoveryInProgress() || XactReadOnly)
-		return;
-	values[0] = CStringGetTextDatum(get_rel_name(relid));
-	values[1] = CStringGetTextDatum(operation == CMD_INSERT ? "insert" :
-									operation == CMD_UPDATE ? "update" :
-									operation == CMD_DELETE ? "delete" : "change");
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect failed");
-	if (SPI_execute_with_args("SELECT steward.record_change('system catalog', $1, $2)",
-							  2, types, values, NULL, false, 0) != SPI_OK_SELECT)
-		elog(ERROR, "the change of a system catalog could not be noted");
-	SPI_finish();
+	return desc->plannedstmt->resultRelations != NIL && (eflags & EXEC_FLAG_EXPLAIN_ONLY) == 0 &&
+		!creating_extension && !IsBinaryUpgrade && steward_is_created();
 }
 
 /* See registry.h: what a plan writes. */
@@ -224,8 +212,57 @@ registry_executor_start(QueryDesc *desc, int eflags)
 	PlannedStmt *plan = desc->plannedstmt;
 	ListCell   *lc;
 
-	if (plan->resultRelations == NIL || (eflags & EXEC_FLAG_EXPLAIN_ONLY) != 0 ||
-		creating_extension || IsBinaryUpgrade || !steward_is_created())
+	if (writing || !is_to_be_watched(desc, eflags))
+		return;
+	foreach(lc, plan->resultRelations)
+	{
+		Oid			relid = rt_fetch(lfirst_int(lc), plan->rtable)->relid;
+
+		if (is_sealed(relid) && !ledger_restoring())
+			refuse(desc->operation == CMD_INSERT ? "INSERT" :
+				   desc->operation == CMD_UPDATE ? "UPDATE" :
+				   desc->operation == CMD_DELETE ? "DELETE" : "a change", relid,
+				   "The functions of pg_steward change it.");
+	}
+}
+
+/*
+ * Notes that somebody writes a system catalog by hand.  Whoever was given that
+ * right need not have one to write the change log.
+ */
+static void
+note_catalog_change(Oid relid, CmdType operation)
+{
+	Oid			types[] = {TEXTOID, TEXTOID};
+	Datum		values[2];
+	Oid			user;
+	int			context;
+
+	if (RecoveryInProgress() || XactReadOnly)
+		return;
+	values[0] = CStringGetTextDatum(get_rel_name(relid));
+	values[1] = CStringGetTextDatum(operation == CMD_INSERT ? "insert" :
+									operation == CMD_UPDATE ? "update" :
+									operation == CMD_DELETE ? "delete" : "change");
+	GetUserIdAndSecContext(&user, &context);
+	SetUserIdAndSecContext(BOOTSTRAP_SUPERUSERID, context | SECURITY_LOCAL_USERID_CHANGE);
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	if (SPI_execute_with_args("SELECT steward.record_change('system catalog', $1, $2)",
+							  2, types, values, NULL, false, 0) != SPI_OK_SELECT)
+		elog(ERROR, "the change of a system catalog could not be noted");
+	SPI_finish();
+	SetUserIdAndSecContext(user, context);
+}
+
+/* See registry.h: what a plan writes, now that it is known to be permitted. */
+void
+registry_executor_started(QueryDesc *desc, int eflags)
+{
+	PlannedStmt *plan = desc->plannedstmt;
+	ListCell   *lc;
+
+	if (!is_to_be_watched(desc, eflags))
 		return;
 	foreach(lc, plan->resultRelations)
 	{
@@ -233,11 +270,6 @@ registry_executor_start(QueryDesc *desc, int eflags)
 
 		if (IsCatalogRelationOid(relid))
 			note_catalog_change(relid, desc->operation);
-		else if (!writing && is_sealed(relid) && !ledger_restoring())
-			refuse(desc->operation == CMD_INSERT ? "INSERT" :
-				   desc->operation == CMD_UPDATE ? "UPDATE" :
-				   desc->operation == CMD_DELETE ? "DELETE" : "a change", relid,
-				   "The functions of pg_steward change it.");
 	}
 }
 
